@@ -1,0 +1,282 @@
+//! `AppState`: everything a person is shown, as one value. The tray's menu, the window and `pilotlight status` are
+//! functions of it; nothing else crosses to them. It holds no secret and no content of any request.
+
+use pilotlight_wire::{ClientApi, Location, ModelRef, UpstreamApi};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// What a person is shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct AppState {
+    /// The version of this program.
+    pub version: String,
+    /// What clients are given as base URL, such as `http://127.0.0.1:11235/v1`; none while the listener is not up.
+    pub endpoint: Option<String>,
+    /// What the tray's icon shows.
+    pub light: Light,
+    /// One line, such as `MiniMax · warm · 196k context`.
+    pub status: String,
+    /// The configuration file and what is wrong with it.
+    pub config: ConfigSummary,
+    /// The chain's refs: primary first, then the fallbacks, without refs to ourselves.
+    #[ts(type = "string[]")]
+    pub chain: Vec<ModelRef>,
+    /// Every configured model, in the file's order.
+    pub models: Vec<ModelSummary>,
+    /// The local runtimes that are watched, one for each local provider with a known runtime.
+    pub runtimes: Vec<RuntimeSummary>,
+    /// Requests under way, oldest first.
+    pub live: Vec<LiveRequest>,
+    /// The last requests, newest first; at most [`AppState::RECENT`].
+    pub recent: Vec<ServedRequest>,
+    /// US$ spent since local midnight, by the costs in the configuration; none where a served model has no cost.
+    pub cost_today: f64,
+}
+
+impl AppState {
+    /// How many finished requests are kept in [`AppState::recent`].
+    pub const RECENT: usize = 50;
+}
+
+/// The state that the icon alone tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Light {
+    /// The model that answers is local and warm.
+    Warm,
+    /// A local model of the chain is loading, and nothing hosted has answered meanwhile.
+    Loading,
+    /// A hosted model answers (by choice, or because the local one does not).
+    Hosted,
+    /// Nothing in the chain can answer, or the configuration has no usable model.
+    Trouble,
+    /// The listener is not running.
+    Stopped,
+}
+
+/// The configuration file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigSummary {
+    /// Where it is.
+    pub path: String,
+    /// Whether it is OpenClaw's file (or our own of the same shape).
+    pub openclaw: bool,
+    /// Hash of the bytes in force.
+    pub revision: String,
+    /// True while the file on disk has an error, and the last good one stays in force.
+    pub stale: bool,
+    /// What is wrong with the file on disk.
+    pub problems: Vec<Problem>,
+}
+
+/// One diagnostic of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// `error`, `warning` or `info`.
+    pub severity: String,
+    /// A stable name, such as `unknown-primary`.
+    pub code: String,
+    /// The file it stands in.
+    pub file: String,
+    /// The key's path, such as `agents.defaults.model.primary`; empty for a syntax error.
+    pub path: String,
+    /// Counted from 1.
+    pub line: u32,
+    /// In characters, counted from 1.
+    pub column: u32,
+    /// What, and what to do.
+    pub message: String,
+}
+
+/// One configured model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelSummary {
+    /// `provider/model`.
+    #[serde(rename = "ref")]
+    #[ts(type = "string")]
+    pub model: ModelRef,
+    /// The configuration's alias, if any.
+    pub alias: Option<String>,
+    /// The configuration's display name, or the model id.
+    pub name: String,
+    /// Where it runs.
+    pub location: Location,
+    /// The API it speaks.
+    #[ts(type = "string")]
+    pub api: UpstreamApi,
+    /// Its place in the chain: 0 is the primary.
+    #[ts(type = "number | null")]
+    pub place: Option<u32>,
+    /// Whether it can answer now.
+    pub state: ModelState,
+    /// The configuration's `contextWindow`, in tokens.
+    #[ts(type = "number | null")]
+    pub context_window: Option<u64>,
+    /// What the runtime has loaded, in tokens.
+    #[ts(type = "number | null")]
+    pub loaded_context: Option<u64>,
+    /// Whether the keeper holds it warm.
+    pub kept_warm: bool,
+    /// Whether it can be loaded and unloaded from here.
+    pub manageable: bool,
+}
+
+/// Whether a model can answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum ModelState {
+    /// Hosted: taken to answer until it does not.
+    Ready,
+    /// Local, in memory.
+    Warm {
+        /// Unix time in milliseconds at which it was first seen warm.
+        #[ts(type = "number")]
+        since: u64,
+    },
+    /// Local, being loaded.
+    Loading {
+        /// Unix time in milliseconds at which the load was first seen.
+        #[ts(type = "number")]
+        since: u64,
+        /// How long its loads took before, in milliseconds.
+        #[ts(type = "number | null")]
+        expected: Option<u64>,
+    },
+    /// Local, not in memory.
+    Cold {
+        /// Why it went, where it was seen to go.
+        reason: Option<String>,
+    },
+    /// The runtime answers and does not have this model.
+    Missing,
+    /// The runtime does not answer.
+    Unreachable {
+        /// What was seen.
+        reason: String,
+    },
+    /// Not asked yet, or a server that cannot tell.
+    Unknown,
+}
+
+/// One watched runtime.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RuntimeSummary {
+    /// The provider's id.
+    pub provider: String,
+    /// `lmstudio` or `openai-compatible`.
+    pub kind: String,
+    /// Its address.
+    pub address: String,
+    /// Whether it answered when it was last asked.
+    pub reachable: bool,
+    /// What was seen when it did not.
+    pub detail: Option<String>,
+}
+
+/// A request under way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveRequest {
+    /// Counted from 1 since the engine started.
+    #[ts(type = "number")]
+    pub id: u64,
+    /// Unix time in milliseconds.
+    #[ts(type = "number")]
+    pub started: u64,
+    /// The request's `model`, as asked.
+    pub asked: String,
+    /// The client's API.
+    pub api: ClientApi,
+    /// The candidate being tried, waited for or streamed.
+    #[ts(type = "string | null")]
+    pub candidate: Option<ModelRef>,
+    /// What it is doing.
+    pub phase: Phase,
+}
+
+/// What a request is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Waiting for a local model to load.
+    Loading,
+    /// Sent upstream; no content yet.
+    Asking,
+    /// Content is flowing.
+    Streaming,
+}
+
+/// A finished request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ServedRequest {
+    /// Counted from 1 since the engine started; older ones, from the ledger, are 0.
+    #[ts(type = "number")]
+    pub id: u64,
+    /// Unix time in milliseconds at which it arrived.
+    #[ts(type = "number")]
+    pub started: u64,
+    /// The request's `model`, as asked.
+    pub asked: String,
+    /// The client's API.
+    pub api: ClientApi,
+    /// Whether the client asked for a stream.
+    pub streaming: bool,
+    /// Who served it; none when nobody did.
+    #[ts(type = "string | null")]
+    pub served_by: Option<ModelRef>,
+    /// Where that runs.
+    pub location: Option<Location>,
+    /// The candidates that were passed over or failed, in order, each with why.
+    pub passed_over: Vec<PassedOver>,
+    /// How it ended.
+    pub outcome: RequestOutcome,
+    /// The HTTP status that the client got.
+    pub http_status: u16,
+    /// Milliseconds to the first content byte.
+    #[ts(type = "number | null")]
+    pub first_content: Option<u64>,
+    /// Milliseconds to the end.
+    #[ts(type = "number")]
+    pub total: u64,
+    /// Tokens read, by the upstream's own count.
+    #[ts(type = "number | null")]
+    pub input_tokens: Option<u64>,
+    /// Tokens written, by the upstream's own count.
+    #[ts(type = "number | null")]
+    pub output_tokens: Option<u64>,
+    /// US$, by the configuration's costs; none where tokens or costs are unknown.
+    pub cost: Option<f64>,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequestOutcome {
+    /// Answered to the end.
+    Served,
+    /// Broken off after content had been sent; the client got an error event.
+    Cut,
+    /// No candidate could answer; the client got an error.
+    Failed,
+    /// The client went away.
+    Cancelled,
+}
+
+/// A candidate that did not serve a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct PassedOver {
+    /// Which.
+    #[ts(type = "string")]
+    pub model: ModelRef,
+    /// A stable name, such as `cold`, `refused`, `timeout`, `status`, `error-event`, `cut`, `local-only`.
+    pub code: String,
+    /// In words, such as `loading for 12 s`.
+    pub detail: String,
+}
