@@ -1,0 +1,100 @@
+//! What the keeper is asked to watch: local providers, their models, and which of those to hold warm.
+
+use std::fmt;
+use std::time::Duration;
+
+use pilotlight_wire::{ModelRef, Secret};
+use url::Url;
+
+/// Everything to watch. A new plan replaces the one before it; what is the same in both goes on undisturbed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The local providers.
+    pub providers: Vec<WatchedProvider>,
+    /// How long from one look at a runtime to the next while nothing happens. LM Studio writes a line to its log for
+    /// each look, so 5 s or more is kind.
+    pub poll: Duration,
+}
+
+impl Plan {
+    /// The pace of looking where nobody chose another.
+    pub const POLL: Duration = Duration::from_secs(5);
+}
+
+impl Default for Plan {
+    /// Watches nothing.
+    fn default() -> Self {
+        Self { providers: Vec::new(), poll: Self::POLL }
+    }
+}
+
+/// One local provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchedProvider {
+    /// The id of its entry in the configuration, in lower case.
+    pub id: String,
+    /// Its base URL without `/v1`, such as `http://127.0.0.1:1234`.
+    pub root: Url,
+    /// Sent as bearer token where there is one.
+    pub key: Option<Secret>,
+    /// What it is; none where it is to be found out by asking.
+    pub runtime: Option<RuntimeKind>,
+    /// Its models.
+    pub models: Vec<WatchedModel>,
+}
+
+/// One model of a local provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchedModel {
+    /// `provider/model`.
+    pub model: ModelRef,
+    /// The id by which the runtime knows it.
+    pub upstream_id: String,
+    /// The context to load it with, in tokens; none leaves it to the runtime.
+    pub context: Option<u64>,
+    /// Whether to load it whenever it is seen cold.
+    pub keep_warm: bool,
+    /// What a person calls it.
+    pub title: String,
+}
+
+/// A runtime that the keeper knows how to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RuntimeKind {
+    /// LM Studio: tells what is loaded, loads and unloads.
+    LmStudio,
+    /// Any other server of the OpenAI API: only whether it answers can be known.
+    OpenaiCompatible,
+}
+
+impl RuntimeKind {
+    /// The name in our settings and on screen.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LmStudio => "lmstudio",
+            Self::OpenaiCompatible => "openai-compatible",
+        }
+    }
+
+    /// Reads a name of our settings.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::LmStudio, Self::OpenaiCompatible].into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What a person calls it in a sentence.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::LmStudio => "LM Studio",
+            Self::OpenaiCompatible => "the server",
+        }
+    }
+}
+
+impl fmt::Display for RuntimeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
