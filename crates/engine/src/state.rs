@@ -31,7 +31,7 @@ pub struct AppState {
     pub live: Vec<LiveRequest>,
     /// The last requests, newest first; at most [`AppState::RECENT`].
     pub recent: Vec<ServedRequest>,
-    /// US$ spent since local midnight, by the costs in the configuration; none where a served model has no cost.
+    /// US$ spent since local midnight, by the costs in the configuration. A model without costs there counts as 0.
     pub cost_today: f64,
 }
 

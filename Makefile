@@ -1,0 +1,71 @@
+# Pilot Light. `make run`, `make demo` and `make test` are all the set-up there is: each installs what it lacks.
+
+PROFILE ?= release
+CARGO   ?= cargo
+target   = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+display  = $(if $(DISPLAY)$(WAYLAND_DISPLAY),yes,$(if $(filter Darwin,$(shell uname -s)),yes))
+ui_files = $(shell find ui/src ui/public -type f 2>/dev/null) ui/index.html ui/vite.config.ts ui/package.json
+
+.PHONY: help run demo build build-cli test test-rust test-ui test-desktop lint icons clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build, then start the tray application (without a display: `pilotlight serve`)
+ifeq ($(display),yes)
+	@scripts/setup desktop
+	@$(MAKE) --no-print-directory build
+	$(target)/pilotlight-desktop
+else
+	@echo "No display was found (neither DISPLAY nor WAYLAND_DISPLAY is set): starting the engine without a desktop."
+	@scripts/setup engine
+	@$(MAKE) --no-print-directory build-cli
+	$(target)/pilotlight serve
+endif
+
+demo: ## The same with simulated servers in place of LM Studio and a hosted provider: no GPU, no key
+ifeq ($(display),yes)
+	@scripts/setup desktop
+	@$(MAKE) --no-print-directory build
+else
+	@scripts/setup engine
+	@$(MAKE) --no-print-directory build-cli
+endif
+	$(target)/pilotlight demo
+
+build: ui/dist/index.html ## Both programs
+	$(CARGO) build --profile $(PROFILE) -p pilotlight-cli -p pilotlight-desktop
+
+build-cli: ui/dist/index.html ## `pilotlight` alone: no Tauri, no WebKit
+	$(CARGO) build --profile $(PROFILE) -p pilotlight-cli
+
+test: ## The whole suite, as CI runs it
+	@scripts/setup test
+	@$(MAKE) --no-print-directory lint test-rust test-ui test-desktop
+
+lint: ui/dist/index.html
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	cd ui && npm run --silent check
+
+test-rust: ui/dist/index.html ## Every crate, the shell and the rules of the house
+	$(CARGO) test --workspace
+
+test-ui: ui/dist/index.html ## The window, in jsdom and in Chromium
+	cd ui && npm test --silent && npm run --silent test:e2e
+
+test-desktop: ui/dist/index.html ## The real tray, window and notifications under Xvfb
+	$(CARGO) build -p pilotlight-cli -p pilotlight-desktop -p pilotlight-simulator
+	scripts/desktop-tests
+
+ui/node_modules/.package-lock.json: ui/package-lock.json
+	cd ui && npm ci --no-fund --no-audit
+	@touch $@
+
+ui/dist/index.html: ui/node_modules/.package-lock.json $(ui_files)
+	cd ui && npm run --silent build
+	@touch $@
+
+clean: ## Remove what was built
+	$(CARGO) clean
+	rm -rf ui/dist ui/node_modules ui/test-results

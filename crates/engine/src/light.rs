@@ -1,0 +1,232 @@
+//! What the icon shows and what the status line says: pure functions of the models in the chain and of how the last
+//! request ended.
+
+use pilotlight_wire::Location;
+
+use crate::state::{Light, ModelState, ModelSummary, RequestOutcome, ServedRequest};
+
+/// The icon's state and the status line.
+pub(crate) struct Shown {
+    pub(crate) light: Light,
+    pub(crate) status: String,
+}
+
+/// Works both out. `chain` is in order; `last` is the last finished request.
+pub(crate) fn show(listening: bool, chain: &[&ModelSummary], last: Option<&ServedRequest>) -> Shown {
+    if !listening {
+        return Shown { light: Light::Stopped, status: "Stopped".to_owned() };
+    }
+    if chain.is_empty() {
+        return Shown { light: Light::Trouble, status: "No usable model in the configuration".to_owned() };
+    }
+    let answering = chain.iter().copied().find(|model| can_answer(&model.state));
+    let loading = chain.iter().copied().find(|model| matches!(model.state, ModelState::Loading { .. }));
+    let failed = last.is_some_and(|request| request.outcome == RequestOutcome::Failed);
+
+    match (answering, loading) {
+        (Some(model), _) if failed && last_tried(last, model) => Shown {
+            light: Light::Trouble,
+            status: format!("{} · failed the last request", short_name(model)),
+        },
+        (Some(model), _) if model.location == Location::Local => {
+            Shown { light: Light::Warm, status: local_status(model) }
+        }
+        (Some(hosted), Some(local)) if local.place < hosted.place => Shown {
+            light: if hosted_answered_since(local, last) { Light::Hosted } else { Light::Loading },
+            status: format!("{} · {} answers meanwhile", loading_status(local), short_name(hosted)),
+        },
+        (Some(hosted), _) => Shown { light: Light::Hosted, status: hosted_status(hosted, chain) },
+        (None, Some(local)) => Shown { light: Light::Loading, status: loading_status(local) },
+        (None, None) => Shown { light: Light::Trouble, status: trouble_status(chain) },
+    }
+}
+
+/// Whether a request sent now would be tried there at once.
+pub(crate) fn can_answer(state: &ModelState) -> bool {
+    matches!(state, ModelState::Ready | ModelState::Warm { .. } | ModelState::Unknown)
+}
+
+/// The alias, else the name.
+pub(crate) fn short_name(model: &ModelSummary) -> &str {
+    model.alias.as_deref().unwrap_or(&model.name)
+}
+
+/// Tokens as people write them: `196k`, `8k`, `1M`. 196608 is 192 × 1024, and the vendors' "196k" is thousands.
+pub(crate) fn tokens(count: u64) -> String {
+    match count {
+        1_000_000.. if count.is_multiple_of(1_000_000) => format!("{}M", count / 1_000_000),
+        1_000_000.. => format!("{}.{}M", count / 1_000_000, count % 1_000_000 / 100_000),
+        1_000.. => format!("{}k", count / 1_000),
+        _ => count.to_string(),
+    }
+}
+
+fn local_status(model: &ModelSummary) -> String {
+    let mut status = short_name(model).to_owned();
+    if matches!(model.state, ModelState::Warm { .. }) {
+        status += " · warm";
+    } else {
+        status += " · local";
+    }
+    if let Some(context) = model.loaded_context.or(model.context_window) {
+        status += &format!(" · {} context", tokens(context));
+    }
+    status
+}
+
+fn loading_status(model: &ModelSummary) -> String {
+    match model.state {
+        ModelState::Loading { expected: Some(expected), .. } => {
+            format!("{} · loading, about {} s", short_name(model), expected.div_ceil(1_000))
+        }
+        _ => format!("{} · loading", short_name(model)),
+    }
+}
+
+/// A hosted model answers: by choice, or because the local ones before it cannot.
+fn hosted_status(hosted: &ModelSummary, chain: &[&ModelSummary]) -> String {
+    let passed_over = chain.iter().find(|model| model.place < hosted.place && model.location == Location::Local);
+    match passed_over {
+        Some(local) => format!("{} · hosted · {} is {}", short_name(hosted), short_name(local), word(&local.state)),
+        None => format!("{} · hosted", short_name(hosted)),
+    }
+}
+
+fn trouble_status(chain: &[&ModelSummary]) -> String {
+    match chain.first() {
+        Some(model) => format!("{} is {}, and nothing else can answer", short_name(model), word(&model.state)),
+        None => "Nothing can answer".to_owned(),
+    }
+}
+
+/// One word or two for a state.
+pub(crate) fn word(state: &ModelState) -> &'static str {
+    match state {
+        ModelState::Ready => "ready",
+        ModelState::Warm { .. } => "warm",
+        ModelState::Loading { .. } => "loading",
+        ModelState::Cold { .. } => "cold",
+        ModelState::Missing => "not downloaded",
+        ModelState::Unreachable { .. } => "unreachable",
+        ModelState::Unknown => "not asked yet",
+    }
+}
+
+fn hosted_answered_since(loading: &ModelSummary, last: Option<&ServedRequest>) -> bool {
+    let ModelState::Loading { since, .. } = loading.state else { return false };
+    last.is_some_and(|request| request.started >= since && request.location == Some(Location::Hosted))
+}
+
+fn last_tried(last: Option<&ServedRequest>, model: &ModelSummary) -> bool {
+    last.is_some_and(|request| request.passed_over.iter().any(|tried| tried.model == model.model))
+}
+
+#[cfg(test)]
+mod tests {
+    use pilotlight_wire::{ClientApi, UpstreamApi};
+
+    use super::*;
+    use crate::state::PassedOver;
+
+    fn model(name: &str, location: Location, place: u32, state: ModelState) -> ModelSummary {
+        ModelSummary {
+            model: format!("p/{name}").parse().unwrap(),
+            alias: Some(name.to_owned()),
+            name: name.to_owned(),
+            location,
+            api: UpstreamApi::OpenaiResponses,
+            place: Some(place),
+            state,
+            context_window: Some(196_608),
+            loaded_context: None,
+            kept_warm: location == Location::Local,
+            manageable: location == Location::Local,
+        }
+    }
+
+    fn local(state: ModelState) -> ModelSummary {
+        model("MiniMax", Location::Local, 0, state)
+    }
+
+    fn hosted(place: u32) -> ModelSummary {
+        model("Sonnet", Location::Hosted, place, ModelState::Ready)
+    }
+
+    fn served(started: u64, location: Option<Location>, outcome: RequestOutcome) -> ServedRequest {
+        ServedRequest {
+            id: 1,
+            started,
+            asked: "primary".into(),
+            api: ClientApi::Chat,
+            streaming: false,
+            served_by: None,
+            location,
+            passed_over: vec![PassedOver {
+                model: "p/Sonnet".parse().unwrap(),
+                code: "status".into(),
+                detail: "500".into(),
+            }],
+            outcome,
+            http_status: 200,
+            first_content: None,
+            total: 1,
+            input_tokens: None,
+            output_tokens: None,
+            cost: None,
+        }
+    }
+
+    fn check(chain: &[&ModelSummary], last: Option<&ServedRequest>, light: Light, status: &str) {
+        let shown = show(true, chain, last);
+        assert_eq!((shown.light, shown.status.as_str()), (light, status));
+    }
+
+    #[test]
+    fn says_who_answers_and_why() {
+        let warm = local(ModelState::Warm { since: 5 });
+        let loading = local(ModelState::Loading { since: 5, expected: Some(29_400) });
+        let cold = local(ModelState::Cold { reason: None });
+        let gone = local(ModelState::Unreachable { reason: "connection refused".into() });
+        check(&[&warm, &hosted(1)], None, Light::Warm, "MiniMax · warm · 196k context");
+        check(&[&hosted(0)], None, Light::Hosted, "Sonnet · hosted");
+        check(&[&cold, &hosted(1)], None, Light::Hosted, "Sonnet · hosted · MiniMax is cold");
+        check(&[&gone, &hosted(1)], None, Light::Hosted, "Sonnet · hosted · MiniMax is unreachable");
+        check(&[&loading], None, Light::Loading, "MiniMax · loading, about 30 s");
+        check(&[&gone], None, Light::Trouble, "MiniMax is unreachable, and nothing else can answer");
+        check(&[], None, Light::Trouble, "No usable model in the configuration");
+        assert_eq!(show(false, &[&warm], None).light, Light::Stopped);
+    }
+
+    #[test]
+    fn a_load_shows_as_loading_until_hosted_has_answered_in_its_place() {
+        let loading = local(ModelState::Loading { since: 100, expected: None });
+        let chain = [&loading, &hosted(1)];
+        let status = "MiniMax · loading · Sonnet answers meanwhile";
+        check(&chain, None, Light::Loading, status);
+        let before = served(99, Some(Location::Hosted), RequestOutcome::Served);
+        check(&chain, Some(&before), Light::Loading, status);
+        let since = served(100, Some(Location::Hosted), RequestOutcome::Served);
+        check(&chain, Some(&since), Light::Hosted, status);
+    }
+
+    #[test]
+    fn a_hosted_primary_is_hosted_even_while_its_local_fallback_loads() {
+        let fallback = ModelSummary { place: Some(1), ..local(ModelState::Loading { since: 1, expected: None }) };
+        check(&[&hosted(0), &fallback], None, Light::Hosted, "Sonnet · hosted");
+    }
+
+    #[test]
+    fn a_request_that_nobody_could_serve_is_trouble_until_one_is_served() {
+        let failed = served(1, None, RequestOutcome::Failed);
+        check(&[&hosted(0)], Some(&failed), Light::Trouble, "Sonnet · failed the last request");
+        let good = served(2, Some(Location::Hosted), RequestOutcome::Served);
+        check(&[&hosted(0)], Some(&good), Light::Hosted, "Sonnet · hosted");
+    }
+
+    #[test]
+    fn writes_token_counts_as_people_do() {
+        for (count, text) in [(512, "512"), (8_192, "8k"), (196_608, "196k"), (1_000_000, "1M"), (1_048_576, "1.0M")] {
+            assert_eq!(tokens(count), text);
+        }
+    }
+}
