@@ -1,0 +1,69 @@
+//! What is wrong with a file: where, what, and what to do. No I/O; never holds a secret.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Worth knowing; nothing has to be done.
+    Info,
+    /// Something will not work as written; the rest does.
+    Warning,
+    /// The file cannot be used as it is, so the last good one stays in force.
+    Error,
+}
+
+impl Severity {
+    /// `error`, `warning` or `info`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One thing that is wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// A stable name in kebab-case, such as `unknown-primary`.
+    pub code: &'static str,
+    /// The file it stands in: an included file is named itself.
+    pub file: PathBuf,
+    /// The key's path in the configuration as a whole, such as `agents.defaults.model.primary`; empty where there is
+    /// none, as for a syntax error.
+    pub path: String,
+    /// Counted from 1, in that file.
+    pub line: u32,
+    /// In characters, counted from 1.
+    pub column: u32,
+    /// What, and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}[{}]", self.file.display(), self.line, self.column, self.severity, self.code)?;
+        if !self.path.is_empty() {
+            write!(f, " {}", self.path)?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// Whether one of them is an error.
+#[must_use]
+pub fn has_error(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
