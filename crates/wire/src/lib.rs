@@ -6,8 +6,10 @@ mod api;
 mod location;
 mod model_ref;
 mod secret;
+mod usage;
 
 pub use api::{ClientApi, UpstreamApi};
 pub use location::Location;
 pub use model_ref::{ModelRef, ModelRefError};
 pub use secret::Secret;
+pub use usage::Usage;

@@ -1,0 +1,59 @@
+//! What the gateway asks of the part that looks after local models. Must not know: how a runtime is asked or driven.
+
+use std::time::Duration;
+
+use pilotlight_wire::ModelRef;
+use tokio::sync::watch;
+
+/// The local models' keeper, as a request sees it. Nothing here may block.
+pub trait LocalModels: Send + Sync + 'static {
+    /// Whether it can answer now, as last seen.
+    fn readiness(&self, model: &ModelRef) -> Readiness;
+    /// A request needs it: a load is started if none is under way.
+    fn want(&self, model: &ModelRef);
+    /// Counts up whenever the readiness of any model may have changed.
+    fn changed(&self) -> watch::Receiver<u64>;
+    /// A request saw it fail.
+    fn trouble(&self, model: &ModelRef, trouble: Trouble, detail: &str);
+    /// A request is being answered by it, for as long as the guard lives.
+    fn busy(&self, model: &ModelRef) -> Box<dyn Send>;
+}
+
+/// Whether a local model can answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// In memory.
+    Ready,
+    /// Being loaded.
+    Loading {
+        /// For how long already.
+        for_: Duration,
+        /// How long its loads took before.
+        expected: Option<Duration>,
+    },
+    /// Not in memory.
+    Cold,
+    /// The runtime does not have it.
+    Missing,
+    /// The runtime does not answer, and what was seen.
+    Unreachable(String),
+    /// Nobody can tell: the only way to know is to ask it.
+    Unknown,
+}
+
+/// How a request saw a local model fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Trouble {
+    /// No connection.
+    Refused,
+    /// The connection ended within an answer, or before it.
+    Cut,
+    /// It says it was unloaded meanwhile.
+    Unloaded,
+    /// It says it has crashed.
+    Crashed,
+    /// It says it is not loaded.
+    NotLoaded,
+    /// Anything else that is the upstream's fault: a 5xx, silence, an error event.
+    Other,
+}
