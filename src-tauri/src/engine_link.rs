@@ -1,0 +1,27 @@
+//! How the shell starts the engine.
+
+use pilotlight_config::home::Environment;
+use pilotlight_engine::error::StartError;
+use pilotlight_engine::{Engine, EngineOptions};
+
+use crate::Options;
+
+/// The process's environment, read once.
+pub(crate) fn environment() -> Environment {
+    Environment::of_process()
+}
+
+/// Starts the engine with what the command line asks for.
+///
+/// # Errors
+/// When it cannot start; the error says what to do.
+pub(crate) async fn start(options: &Options, environment: Environment) -> Result<Engine, StartError> {
+    Engine::start(EngineOptions {
+        environment,
+        config: options.config.clone(),
+        settings: options.settings.clone(),
+        listen: options.listen,
+        frontend: "desktop",
+    })
+    .await
+}
