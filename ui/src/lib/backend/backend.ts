@@ -1,0 +1,44 @@
+// The one interface between what a person sees and the engine. Two implementations: the window's IPC (`tauri.ts`) and
+// HTTP in a browser (`http.ts`). Nothing else in the UI may know which one it is.
+import type { AppState } from '../bindings/AppState'
+
+/** Whether what is shown is live. */
+export type Connection =
+  /** Not asked yet. */
+  | { kind: 'connecting' }
+  /** The state shown is the engine's. */
+  | { kind: 'connected' }
+  /** The engine does not answer; the state shown is the last one known. `retryAt`: Unix time in milliseconds. */
+  | { kind: 'lost'; detail: string; retryAt: number }
+  /** The engine answers and does not take our token, so nothing is tried again until there is another. */
+  | { kind: 'refused'; detail: string }
+
+/** What the engine said to a command that it did not carry out. */
+export class CommandError extends Error {
+  /** A stable name, such as `unknown-model`. */
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.name = 'CommandError'
+    this.code = code
+  }
+}
+
+/** The engine, as the UI sees it. Every command rejects with a {@link CommandError}. */
+export interface Backend {
+  /** Calls back with every state from now on, the present one first. Returns what ends it. */
+  subscribe(onState: (state: AppState) => void, onConnection: (connection: Connection) => void): () => void
+  /** Makes a model, by ref or alias, the primary. */
+  useModel(model: string): Promise<void>
+  /** Loads a local model; resolves when it is warm. */
+  load(ref: string): Promise<void>
+  /** Unloads a local model. */
+  unload(ref: string): Promise<void>
+  /** Puts the endpoint on the clipboard, where the shell does that better than the page. */
+  copyEndpoint?(): Promise<void>
+  /** Uses another token from now on, where one is needed. */
+  useToken?(token: string): void
+  /** Tries to connect now instead of at `retryAt`. */
+  retry?(): void
+}

@@ -1,0 +1,73 @@
+// The engine inside the window's own process, by Tauri's IPC. The only file that may import `@tauri-apps/*`.
+import { invoke } from '@tauri-apps/api/core'
+import { listen } from '@tauri-apps/api/event'
+import type { AppState } from '../bindings/AppState'
+import type { Backend, Connection } from './backend'
+import { toCommandError } from './command-error'
+
+/** How long to wait before asking again for a first state that was not to be had, in milliseconds. */
+const ASK_AGAIN = 1_000
+
+export class TauriBackend implements Backend {
+  subscribe(onState: (state: AppState) => void, onConnection: (connection: Connection) => void): () => void {
+    let ended = false
+    let heard = false
+    let again: ReturnType<typeof setTimeout> | undefined
+
+    const receive = (state: AppState) => {
+      if (ended) return
+      onConnection({ kind: 'connected' })
+      onState(state)
+    }
+    const ask = async () => {
+      try {
+        const state = await invoke<AppState>('state')
+        // An event that came meanwhile is newer than the answer.
+        if (!heard) receive(state)
+      } catch (thrown) {
+        if (ended || heard) return
+        onConnection({ kind: 'lost', detail: toCommandError(thrown).message, retryAt: Date.now() + ASK_AGAIN })
+        again = setTimeout(() => void ask(), ASK_AGAIN)
+      }
+    }
+    // Listening comes first, so that no change is missed between the answer and the first event.
+    const listening = listen<AppState>('state', (event) => {
+      heard = true
+      receive(event.payload)
+    })
+    void listening.then(ask, ask)
+
+    return () => {
+      ended = true
+      clearTimeout(again)
+      void listening.then(
+        (unlisten) => unlisten(),
+        () => undefined,
+      )
+    }
+  }
+
+  useModel(model: string): Promise<void> {
+    return command('use_model', { model })
+  }
+
+  load(model: string): Promise<void> {
+    return command('load_model', { model })
+  }
+
+  unload(model: string): Promise<void> {
+    return command('unload_model', { model })
+  }
+
+  copyEndpoint(): Promise<void> {
+    return command('endpoint_to_clipboard')
+  }
+}
+
+async function command(name: string, parameters?: Record<string, unknown>): Promise<void> {
+  try {
+    await invoke(name, parameters)
+  } catch (thrown) {
+    throw toCommandError(thrown)
+  }
+}

@@ -1,0 +1,137 @@
+// A double of the engine's HTTP interface, for the window alone: it serves the built page under the policy that the
+// engine sends, and states that a test changes while the page watches. Never shipped.
+import { createReadStream, existsSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { extname, join, normalize } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { AppState } from '../../src/lib/bindings/AppState'
+
+const DIST = fileURLToPath(new URL('../../dist/', import.meta.url))
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+}
+const POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'"
+
+export interface Command {
+  name: 'use' | 'load' | 'unload'
+  model: string
+}
+
+export class EngineDouble {
+  readonly token = 'pl-test-token'
+  /** What was commanded, in order. */
+  readonly commands: Command[] = []
+  /** Carries out a command; may throw `{code, message}`. */
+  onCommand: (command: Command) => Promise<void> | void = () => undefined
+  #state: AppState
+  #server: Server
+  #port = 0
+  #listeners = new Set<ServerResponse>()
+  #sockets = new Set<Socket>()
+
+  private constructor(state: AppState) {
+    this.#state = state
+    this.#server = createServer((request, response) => void this.#answer(request, response))
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket)
+      socket.on('close', () => this.#sockets.delete(socket))
+    })
+  }
+
+  static async start(state: AppState): Promise<EngineDouble> {
+    const double = new EngineDouble(state)
+    await double.comeBack()
+    return double
+  }
+
+  get origin(): string {
+    return `http://127.0.0.1:${this.#port}`
+  }
+
+  /** The address that is printed for a person. */
+  get page(): string {
+    return `${this.origin}/#token=${this.token}`
+  }
+
+  get state(): AppState {
+    return this.#state
+  }
+
+  set state(state: AppState) {
+    this.#state = state
+    for (const listener of this.#listeners) listener.write(event(state))
+  }
+
+  /** Stops listening and cuts every connection. */
+  async goAway(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve))
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+
+  /** Listens again, on the same port. */
+  async comeBack(): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(this.#port, '127.0.0.1', resolve))
+    this.#port = (this.#server.address() as AddressInfo).port
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname } = new URL(request.url ?? '/', this.origin)
+    if (!pathname.startsWith('/pilotlight/')) return this.#file(pathname, response)
+    if (request.headers.authorization !== `Bearer ${this.token}`) {
+      return json(response, 401, { code: 'unauthorized', message: 'This token is not the one of this Pilot Light.' })
+    }
+    const name = pathname.slice('/pilotlight/'.length)
+    if (request.method === 'GET' && name === 'state') return json(response, 200, this.#state)
+    if (request.method === 'GET' && name === 'events') {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
+      response.write(event(this.#state))
+      this.#listeners.add(response)
+      response.on('close', () => this.#listeners.delete(response))
+      return
+    }
+    if (request.method === 'POST' && (name === 'use' || name === 'load' || name === 'unload')) {
+      const { model } = JSON.parse(await text(request)) as { model: string }
+      this.commands.push({ name, model })
+      try {
+        await this.onCommand({ name, model })
+        json(response, 200, {})
+      } catch (refused) {
+        json(response, 409, refused)
+      }
+      return
+    }
+    json(response, 404, { code: 'not-found', message: pathname })
+  }
+
+  #file(pathname: string, response: ServerResponse): void {
+    const path = join(DIST, normalize(pathname === '/' ? '/index.html' : pathname))
+    if (!path.startsWith(DIST) || !existsSync(path)) {
+      response.writeHead(404).end()
+      return
+    }
+    response.writeHead(200, {
+      'content-type': TYPES[extname(path)] ?? 'application/octet-stream',
+      'content-security-policy': POLICY,
+    })
+    createReadStream(path).pipe(response)
+  }
+}
+
+function event(state: AppState): string {
+  return `data: ${JSON.stringify(state)}\n\n`
+}
+
+function json(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+}
+
+async function text(request: IncomingMessage): Promise<string> {
+  let all = ''
+  for await (const piece of request) all += String(piece)
+  return all
+}

@@ -1,0 +1,61 @@
+// Every state, wide and narrow, light and dark: nothing that axe objects to, nothing wider than the page, no complaint
+// of the browser. Leaves a picture of each in test-results/, for a person to look at.
+import { mkdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { AppState } from '../../src/lib/bindings/AppState'
+import * as states from '../fixtures/states'
+import { launch, open, violations, type Look } from './browser'
+import { EngineDouble } from './engine-double'
+
+const RESULTS = fileURLToPath(new URL('../../test-results/', import.meta.url))
+const LOOKS: Look[] = [
+  { width: 1000, scheme: 'light' },
+  { width: 1000, scheme: 'dark' },
+  { width: 640, scheme: 'light' },
+  { width: 640, scheme: 'dark' },
+]
+const SHOWN: Record<string, () => AppState> = {
+  warm: () => states.warm(),
+  loading: () => states.loading(),
+  hosted: () => states.hosted(),
+  trouble: () => states.trouble(),
+  fresh: () => states.fresh(),
+}
+
+let browser: Browser
+let engine: EngineDouble
+
+beforeAll(async () => {
+  mkdirSync(RESULTS, { recursive: true })
+  browser = await launch()
+  engine = await EngineDouble.start(states.warm())
+})
+afterAll(async () => {
+  await browser?.close()
+  await engine?.goAway()
+})
+
+describe.each(LOOKS)('$width wide, $scheme', (look) => {
+  test.each(Object.keys(SHOWN))('%s', async (name) => {
+    engine.state = SHOWN[name]!()
+    const { page, complaints } = await open(browser, engine.page, look)
+    await page.getByRole('heading', { level: 1, name: engine.state.status }).waitFor()
+    const picture = `${RESULTS}overview-${name}-${look.width}-${look.scheme}`
+    await page.screenshot({ path: `${picture}.png` })
+    await page.screenshot({ path: `${picture}-full.png`, fullPage: true })
+    expect(await violations(page)).toEqual([])
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0)
+    expect(complaints).toEqual([])
+    await page.context().close()
+  })
+})
+
+test.each(LOOKS)('asking for the token, $width wide, $scheme', async (look) => {
+  const { page } = await open(browser, `${engine.origin}/#token=wrong`, look)
+  await page.getByRole('heading', { name: 'A token is needed' }).waitFor()
+  await page.screenshot({ path: `${RESULTS}token-${look.width}-${look.scheme}.png` })
+  expect(await violations(page)).toEqual([])
+  await page.context().close()
+})
