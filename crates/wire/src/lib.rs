@@ -3,9 +3,16 @@
 //! Must not know: sockets, files, clocks, OpenClaw's configuration. Everything here is a pure function of its input.
 
 mod api;
+pub mod body;
+pub mod error;
+pub mod failure;
+pub mod heartbeat;
 mod location;
 mod model_ref;
 mod secret;
+pub mod signal;
+mod splice;
+pub mod sse;
 mod usage;
 
 pub use api::{ClientApi, UpstreamApi};
