@@ -6,13 +6,22 @@
 //!
 //! Must not know: OpenClaw's configuration, our settings, requests' contents, notifications, the tray. It hears from
 //! whoever serves requests only that a model is wanted, busy or in trouble.
+//!
+//! Within: `track` decides (pure, no clock), `keeper` runs what it decides (one task per provider), `adapter` asks one
+//! kind of runtime, `detect` finds out which kind it is, `cause` says why a model most likely went.
 
+mod adapter;
+mod cause;
+mod detect;
 mod error;
+mod keeper;
 mod occurrence;
 mod plan;
 mod state;
+mod track;
 
 pub use error::KeeperError;
+pub use keeper::{Busy, Keeper, KeeperOptions};
 pub use occurrence::{Cause, Occurrence, Trouble};
 pub use plan::{Plan, RuntimeKind, WatchedModel, WatchedProvider};
 pub use state::{KeeperState, Loaded, LocalModel, RuntimeStatus, Warmth};

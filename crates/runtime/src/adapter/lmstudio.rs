@@ -1,0 +1,470 @@
+//! LM Studio: what is loaded from `/api/v0/models` and `/api/v1/models`, explicit loads, unloads.
+//!
+//! Sources: the vendor's documentation of its REST API (v0 since LM Studio 0.3.6, v1 since 0.4.0); where that is silent,
+//! published measurements of users. The measured facts, and what happens here if one is wrong:
+//! - v1 lists an instance within 0.2 s of a load that takes 40 s, and only v0's `state` says `loading`. So v0 is
+//!   believed about the state, and an instance alone counts as "there is something, perhaps still loading".
+//! - A second load makes a second instance. The keeper looks before each load.
+//! - The load's body is a closed schema. If it refuses even `context_length`, the load is tried without.
+//! - An unknown path answers 200 with an `error`. So what counts is the shape of the answer, never the status.
+//!
+//! Must not know: when to look or load.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use url::{Host, Url};
+
+use super::http::{Http, LISTING, Reply};
+use super::listing::is_instance_of;
+use super::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LoadOrder, LookFailure, lmstudio_home};
+use super::{Observation, Presence, Seen};
+use crate::{Cause, RuntimeKind};
+
+/// The ports on which LM Studio's application itself listens, whether its server is on or not (the SDK's list).
+pub(crate) const APP_PORTS: [u16; 5] = [41343, 52993, 16141, 39414, 22931];
+/// To a load: a large model from a slow disk takes minutes.
+const LOAD: Duration = Duration::from_secs(15 * 60);
+/// To an unload.
+const UNLOAD: Duration = Duration::from_secs(60);
+/// To one of the application's ports.
+const GREETING: Duration = Duration::from_millis(500);
+/// The idle clock that we ask for where there is no explicit load (LM Studio 0.3). A week: each request starts it anew,
+/// and a JavaScript timer of more than 24.8 days would fire at once.
+const JIT_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// An LM Studio server.
+pub(crate) struct LmStudio {
+    http: Http,
+    app_ports: Vec<u16>,
+    user_home: Option<PathBuf>,
+    /// Whether an endpoint was found not to exist. Not asked again on each look, since LM Studio logs an unknown path
+    /// as an error; forgotten with this adapter when the server goes away.
+    no_v0: AtomicBool,
+    no_v1: AtomicBool,
+}
+
+impl LmStudio {
+    pub(crate) fn new(http: Http, app_ports: Vec<u16>, user_home: Option<PathBuf>) -> Self {
+        Self { http, app_ports, user_home, no_v0: AtomicBool::new(false), no_v1: AtomicBool::new(false) }
+    }
+
+    async fn listing(&self, depth: Depth) -> Result<Observation, LookFailure> {
+        let v1 = match depth {
+            Depth::State if !self.no_v0.load(Ordering::Relaxed) => Ok(None),
+            _ => self.ask("api/v1/models", &self.no_v1, read_v1).await,
+        };
+        let v1 = match v1 {
+            // Only this endpoint is in trouble: the other one is still worth asking.
+            Err(LookFailure::Rejected(why)) => Err(why),
+            other => Ok(other?),
+        };
+        let v0 = match self.ask("api/v0/models", &self.no_v0, read_v0).await {
+            Err(LookFailure::Rejected(_)) if matches!(v1, Ok(Some(_))) => None,
+            other => other?,
+        };
+        match (v0, v1) {
+            (Some(v0), Ok(Some(v1))) if disagree(&v0, &v1) => {
+                // Something went between the two questions, or v0 does not see it: the later answer is right.
+                let again = self.ask("api/v1/models", &self.no_v1, read_v1).await?.unwrap_or_default();
+                Ok(Observation { models: join(v0, again) })
+            }
+            (Some(v0), Ok(Some(v1))) => Ok(Observation { models: join(v0, v1) }),
+            (Some(models), _) | (None, Ok(Some(models))) => Ok(Observation { models }),
+            (None, Err(why)) => Err(LookFailure::Rejected(why)),
+            (None, Ok(None)) => Err(self.neither()),
+        }
+    }
+
+    /// One listing; none when this server has no such path, or gives something else.
+    async fn ask(
+        &self,
+        path: &str,
+        absent: &AtomicBool,
+        read: fn(&Value) -> Option<Vec<Seen>>,
+    ) -> Result<Option<Vec<Seen>>, LookFailure> {
+        if absent.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let reply = self.http.get(path, LISTING).await?;
+        if let Some(models) = read(&reply.body) {
+            return Ok(Some(models));
+        }
+        if is_unknown_path(&reply) {
+            absent.store(true, Ordering::Relaxed);
+            return Ok(None);
+        }
+        if reply.status.is_success() { Ok(None) } else { Err(reply.rejected("models")) }
+    }
+
+    /// Neither listing is there: says so, and asks for both again next time.
+    fn neither(&self) -> LookFailure {
+        self.no_v0.store(false, Ordering::Relaxed);
+        self.no_v1.store(false, Ordering::Relaxed);
+        LookFailure::Rejected(
+            "it answers, but neither /api/v0/models nor /api/v1/models lists models there: LM Studio 0.3.6 or newer is needed"
+                .into(),
+        )
+    }
+
+    async fn load_explicitly(&self, order: &LoadOrder) -> Result<Option<LoadDone>, LoadFailure> {
+        let mut body = json!({ "model": order.key });
+        if let Some(context) = order.context {
+            body["context_length"] = context.into();
+        }
+        let mut reply = self.http.post("api/v1/models/load", &body, LOAD).await.map_err(during_load)?;
+        if order.context.is_some() && refuses_keys(&reply) {
+            reply = self
+                .http
+                .post("api/v1/models/load", &json!({ "model": order.key }), LOAD)
+                .await
+                .map_err(during_load)?;
+        }
+        if is_unknown_path(&reply) {
+            return Ok(None);
+        }
+        if let Some(message) = reply.error() {
+            return Err(load_failure(&reply, message));
+        }
+        Ok(Some(read_load(&reply.body)))
+    }
+
+    /// A request of one token makes a server that has just-in-time loading load the model, with the idle clock that the
+    /// request names.
+    async fn load_by_request(&self, order: &LoadOrder) -> Result<LoadDone, LoadFailure> {
+        let ttl = JIT_TTL.as_secs();
+        let (path, body) = if order.embedding {
+            ("v1/embeddings", json!({ "model": order.key, "input": ".", "ttl": ttl }))
+        } else {
+            let messages = json!([{ "role": "user", "content": "." }]);
+            let body =
+                json!({ "model": order.key, "messages": messages, "max_tokens": 1, "stream": false, "ttl": ttl });
+            ("v1/chat/completions", body)
+        };
+        let reply = self.http.post(path, &body, LOAD).await.map_err(during_load)?;
+        if let Some(message) = reply.error() {
+            return Err(load_failure(&reply, message));
+        }
+        // An unknown name is answered by whatever model is loaded.
+        if let Some(by) = reply.body.get("model").and_then(Value::as_str)
+            && !is_instance_of(by, &order.key)
+        {
+            let message = format!("LM Studio answered with {by} instead: it does not load {}", order.key);
+            return Err(LoadFailure::new(LoadFailureKind::Lasting, message));
+        }
+        Ok(LoadDone { stays: false, ..LoadDone::default() })
+    }
+
+    async fn greets(&self, port: u16) -> bool {
+        let Some(app) = self.http.on_port(port) else { return false };
+        app.get("lmstudio-greeting", GREETING).await.is_ok_and(|reply| is_greeting(&reply.body))
+    }
+}
+
+impl Adapter for LmStudio {
+    fn kind(&self) -> RuntimeKind {
+        RuntimeKind::LmStudio
+    }
+
+    fn manageable(&self) -> bool {
+        true
+    }
+
+    fn look(&self, depth: Depth) -> BoxFuture<'_, Result<Observation, LookFailure>> {
+        self.listing(depth).boxed()
+    }
+
+    fn load(&self, order: LoadOrder) -> BoxFuture<'_, Result<LoadDone, LoadFailure>> {
+        async move {
+            if !self.no_v1.load(Ordering::Relaxed)
+                && let Some(done) = self.load_explicitly(&order).await?
+            {
+                return Ok(done);
+            }
+            self.load_by_request(&order).await
+        }
+        .boxed()
+    }
+
+    fn unload(&self, instance: String) -> BoxFuture<'_, Result<(), LoadFailure>> {
+        async move {
+            let body = json!({ "instance_id": instance });
+            let reply = self.http.post("api/v1/models/unload", &body, UNLOAD).await.map_err(during_load)?;
+            if is_unknown_path(&reply) {
+                let message = "this LM Studio is older than 0.4 and cannot be told to unload: eject it in its window, or with `lms unload`";
+                return Err(LoadFailure::new(LoadFailureKind::Unsupported, message));
+            }
+            match reply.error() {
+                None => Ok(()),
+                Some(message) => Err(load_failure(&reply, message)),
+            }
+        }
+        .boxed()
+    }
+
+    fn why_gone(&self) -> BoxFuture<'_, Cause> {
+        async move {
+            if !is_loopback(self.http.root()) {
+                return Cause::Unknown;
+            }
+            let own = self.http.root().port_or_known_default();
+            let ports = self.app_ports.iter().copied().filter(|port| Some(*port) != own);
+            let mut greetings: futures::stream::FuturesUnordered<_> = ports.map(|port| self.greets(port)).collect();
+            while let Some(greeted) = greetings.next().await {
+                if greeted {
+                    return Cause::ServerStopped;
+                }
+            }
+            Cause::AppQuit
+        }
+        .boxed()
+    }
+
+    fn idle_clock(&self) -> BoxFuture<'_, Option<Duration>> {
+        async move {
+            if is_loopback(self.http.root()) {
+                lmstudio_home::idle_clock(self.user_home.as_deref()).await
+            } else {
+                Some(lmstudio_home::DEFAULT_IDLE_CLOCK)
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Whether this is the answer to `GET /lmstudio-greeting`.
+pub(crate) fn is_greeting(body: &Value) -> bool {
+    body.get("lmstudio").and_then(Value::as_bool) == Some(true)
+}
+
+/// Reads `GET /api/v0/models`; none when this is something else.
+pub(crate) fn read_v0(body: &Value) -> Option<Vec<Seen>> {
+    let lines = body.get("data")?.as_array()?;
+    Some(lines.iter().filter_map(read_v0_line).collect())
+}
+
+fn read_v0_line(line: &Value) -> Option<Seen> {
+    let id = line.get("id")?.as_str()?;
+    let presence = match line.get("state").and_then(Value::as_str) {
+        Some("loaded") => Presence::Loaded,
+        Some("loading") => Presence::Loading,
+        Some("not-loaded") => Presence::Absent,
+        // A state of a later version: whether memory is taken is not known.
+        _ => Presence::Untold,
+    };
+    let mut seen = Seen::named(id, presence);
+    if presence.occupies() {
+        seen.instances.push(id.to_owned());
+    }
+    seen.context = line.get("loaded_context_length").and_then(Value::as_u64);
+    seen.quantization = line.get("quantization").and_then(Value::as_str).map(str::to_owned);
+    seen.embedding = line.get("type").and_then(Value::as_str) == Some("embeddings");
+    Some(seen)
+}
+
+/// Reads `GET /api/v1/models`; none when this is something else.
+pub(crate) fn read_v1(body: &Value) -> Option<Vec<Seen>> {
+    let lines = body.get("models")?.as_array()?;
+    Some(lines.iter().filter_map(read_v1_line).collect())
+}
+
+fn read_v1_line(line: &Value) -> Option<Seen> {
+    let key = line.get("key")?.as_str()?;
+    let instances = line.get("loaded_instances").and_then(Value::as_array);
+    let mut seen = Seen::named(key, Presence::Untold);
+    if let Some(instances) = instances {
+        seen.presence = if instances.is_empty() { Presence::Absent } else { Presence::Instance };
+        seen.instances = instances.iter().filter_map(name_of).collect();
+        let config = instances.first().and_then(|instance| instance.get("config"));
+        seen.context = config.and_then(|config| config.get("context_length")).and_then(Value::as_u64);
+    }
+    seen.names.clone_from(&seen.instances);
+    let variants = line.get("variants").and_then(Value::as_array);
+    seen.names.extend(variants.into_iter().flatten().filter_map(name_of));
+    seen.quantization = line.get("quantization").and_then(|value| match value {
+        Value::String(name) => Some(name.clone()),
+        object => object.get("name").and_then(Value::as_str).map(str::to_owned),
+    });
+    seen.size_bytes = line.get("size_bytes").and_then(Value::as_u64);
+    seen.embedding = line.get("type").and_then(Value::as_str).is_some_and(|kind| kind.starts_with("embedding"));
+    Some(seen)
+}
+
+/// A name, written as a text or as an object that has one.
+fn name_of(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => Some(text.as_str()),
+        object => ["id", "key", "name"].into_iter().find_map(|key| object.get(key).and_then(Value::as_str)),
+    };
+    text.map(str::to_owned)
+}
+
+/// Whether v1 names an instance of a model that v0 calls not loaded.
+fn disagree(v0: &[Seen], v1: &[Seen]) -> bool {
+    v1.iter().filter(|seen| seen.presence == Presence::Instance).any(|seen| {
+        let mut lines = v0.iter().filter(|line| is_instance_of(&line.key, &seen.key)).peekable();
+        lines.peek().is_some() && lines.all(|line| line.presence == Presence::Absent)
+    })
+}
+
+/// Puts the two listings together. [`Presence`] has the order in which their words are believed.
+fn join(v0: Vec<Seen>, v1: Vec<Seen>) -> Vec<Seen> {
+    let mut all = v0;
+    for seen in v1 {
+        // An instance with a name of its own is found under its model's key too.
+        for line in &mut all {
+            if seen.instances.contains(&line.key) && !is_instance_of(&line.key, &seen.key) {
+                line.names.push(seen.key.clone());
+            }
+        }
+        all.push(seen);
+    }
+    all
+}
+
+fn read_load(body: &Value) -> LoadDone {
+    let seconds = body.get("load_time_seconds").and_then(Value::as_f64);
+    let context = body.get("load_config").and_then(|config| config.get("context_length"));
+    LoadDone {
+        instance: body.get("instance_id").and_then(Value::as_str).map(str::to_owned),
+        took: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        context: context.and_then(Value::as_u64),
+        stays: true,
+    }
+}
+
+fn is_unknown_path(reply: &Reply) -> bool {
+    let unexpected = reply.error().is_some_and(|error| error.contains("Unexpected endpoint"));
+    // A 404 that names a code speaks of the model, not of the path.
+    unexpected || (matches!(reply.status.as_u16(), 404 | 405) && reply.code().is_none())
+}
+
+fn refuses_keys(reply: &Reply) -> bool {
+    reply.status.as_u16() == 400
+        && (reply.code() == Some("unrecognized_keys")
+            || reply.error().is_some_and(|error| error.to_lowercase().contains("unrecognized")))
+}
+
+/// A load that got no answer: the server went in the middle of it, or it takes longer than any load should. The next
+/// look tells which.
+fn during_load(failure: LookFailure) -> LoadFailure {
+    let kind = match &failure {
+        LookFailure::Refused(_) | LookFailure::Silent(_) => LoadFailureKind::Gone,
+        LookFailure::Rejected(_) => LoadFailureKind::Lasting,
+    };
+    LoadFailure::new(kind, failure.to_string())
+}
+
+fn load_failure(reply: &Reply, message: String) -> LoadFailure {
+    let words = message.to_lowercase();
+    let kind = match (reply.status.as_u16(), reply.code()) {
+        (_, Some("model_not_found")) => LoadFailureKind::Missing,
+        (401 | 403, _) | (_, Some("invalid_api_key" | "model_load_failed")) => LoadFailureKind::Lasting,
+        (404, _) if words.contains("not found") => LoadFailureKind::Missing,
+        _ if words.contains("insufficient system resources") || words.contains("sigabrt") => LoadFailureKind::Lasting,
+        (408 | 409 | 425 | 429 | 500..=599, _) => LoadFailureKind::Passing,
+        _ => LoadFailureKind::Lasting,
+    };
+    LoadFailure::new(kind, message)
+}
+
+pub(crate) fn is_loopback(root: &Url) -> bool {
+    match root.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::StatusCode;
+
+    fn v0(lines: Value) -> Vec<Seen> {
+        read_v0(&json!({ "data": lines })).unwrap()
+    }
+
+    fn v1(lines: Value) -> Vec<Seen> {
+        read_v1(&json!({ "models": lines })).unwrap()
+    }
+
+    fn found(v0: Vec<Seen>, v1: Vec<Seen>, id: &str) -> (Presence, Vec<String>) {
+        let seen = Observation { models: join(v0, v1) }.find(id).unwrap();
+        (seen.presence, seen.instances)
+    }
+
+    #[test]
+    fn the_state_of_v0_is_believed_over_the_early_instance_of_v1() {
+        let instance =
+            json!([{ "key": "m", "loaded_instances": [{ "id": "m", "config": { "context_length": 8192 } }] }]);
+        let loading = v0(json!([{ "id": "m", "state": "loading" }]));
+        assert_eq!(found(loading, v1(instance.clone()), "m"), (Presence::Loading, vec!["m".into()]));
+        let loaded = v0(json!([{ "id": "m", "state": "loaded" }]));
+        assert_eq!(found(loaded, v1(instance.clone()), "m").0, Presence::Loaded);
+        // v0 denies it, twice asked: there is something, so no second load.
+        let denied = v0(json!([{ "id": "m", "state": "not-loaded" }]));
+        assert!(disagree(&denied, &v1(instance.clone())));
+        assert_eq!(found(denied, v1(instance.clone()), "m").0, Presence::Instance);
+        // A word of a later version.
+        let odd = v0(json!([{ "id": "m", "state": "asleep" }]));
+        assert_eq!(found(odd, v1(instance), "m").0, Presence::Instance);
+    }
+
+    #[test]
+    fn a_second_instance_and_a_named_one_count_as_the_model() {
+        let second = v0(json!([{ "id": "m", "state": "not-loaded" }, { "id": "m:2", "state": "loaded" }]));
+        assert_eq!(found(second, vec![], "m"), (Presence::Loaded, vec!["m:2".into()]));
+        let named = json!([{ "key": "m", "loaded_instances": [{ "id": "my-own" }] }]);
+        let state = v0(json!([{ "id": "my-own", "state": "loading" }]));
+        assert_eq!(found(state, v1(named), "m").0, Presence::Loading);
+    }
+
+    #[test]
+    fn odd_json_is_no_listing_and_no_panic() {
+        for body in [json!(null), json!({"error": "Unexpected endpoint or method."}), json!({"data": 1}), json!([1])] {
+            assert_eq!((read_v0(&body), read_v1(&body)), (None, None), "{body}");
+        }
+        assert_eq!(v0(json!([1, {"id": 5}, {"state": "loaded"}, null])), vec![]);
+        let odd =
+            v1(json!([{"key": "m", "loaded_instances": "x", "variants": [1, {"key": "m@q4"}], "size_bytes": -1}]));
+        assert_eq!((odd[0].presence, odd[0].size_bytes), (Presence::Untold, None));
+        assert_eq!(odd[0].names, ["m@q4"]);
+    }
+
+    #[test]
+    fn failures_are_told_apart() {
+        let kind = |status: u16, body: Value| {
+            let reply = Reply { status: StatusCode::from_u16(status).unwrap(), body };
+            load_failure(&reply, reply.error().unwrap()).kind
+        };
+        let coded = |code: &str| json!({"error": {"message": "x", "code": code}});
+        assert_eq!(kind(400, coded("model_load_failed")), LoadFailureKind::Lasting);
+        assert_eq!(kind(500, coded("model_load_failed")), LoadFailureKind::Lasting);
+        assert_eq!(kind(404, coded("model_not_found")), LoadFailureKind::Missing);
+        assert_eq!(kind(200, json!({"error": "insufficient system resources"})), LoadFailureKind::Lasting);
+        assert_eq!(kind(503, Value::Null), LoadFailureKind::Passing);
+        let path =
+            |status: u16, body: Value| is_unknown_path(&Reply { status: StatusCode::from_u16(status).unwrap(), body });
+        assert!(path(200, json!({"error": "Unexpected endpoint or method. (POST /api/v1/models/load)"})));
+        assert!(path(404, Value::Null));
+        assert!(!path(404, coded("model_not_found")));
+    }
+
+    #[test]
+    fn only_this_machine_is_probed() {
+        for (root, loopback) in [
+            ("http://127.0.0.1:1234", true),
+            ("http://[::1]:1", true),
+            ("http://localhost", true),
+            ("http://10.0.0.2", false),
+        ] {
+            assert_eq!(is_loopback(&root.parse().unwrap()), loopback, "{root}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What the keeper needs of a runtime, whatever it is: a look at what is loaded, a load, an unload, and why it went.
+//!
+//! Must not know: when to do any of it. An adapter has no clock and no policy; it asks, and reads odd answers kindly.
+
+pub(crate) mod http;
+pub(crate) mod listing;
+pub(crate) mod lmstudio;
+mod lmstudio_home;
+pub(crate) mod openai_compatible;
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use crate::{Cause, RuntimeKind};
+
+pub(crate) use listing::{Observation, Presence, Seen};
+
+/// One runtime at one address.
+pub(crate) trait Adapter: Send + Sync + 'static {
+    /// What it is.
+    fn kind(&self) -> RuntimeKind;
+
+    /// Whether it can be told to load and unload.
+    fn manageable(&self) -> bool;
+
+    /// What it has and what of that is loaded.
+    fn look(&self, depth: Depth) -> BoxFuture<'_, Result<Observation, LookFailure>>;
+
+    /// Loads a model that has no instance; returns when it is in memory. May make a second instance where there is
+    /// one already: look first.
+    fn load(&self, order: LoadOrder) -> BoxFuture<'_, Result<LoadDone, LoadFailure>>;
+
+    /// Takes one instance out of memory.
+    fn unload(&self, instance: String) -> BoxFuture<'_, Result<(), LoadFailure>>;
+
+    /// After its server refused a connection: what is left of it.
+    fn why_gone(&self) -> BoxFuture<'_, Cause>;
+
+    /// After how long without use it unloads a model that it loaded by itself; none when it never does.
+    fn idle_clock(&self) -> BoxFuture<'_, Option<Duration>>;
+}
+
+/// How much to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Everything.
+    Full,
+    /// Only what is loaded: the cheapest question.
+    State,
+}
+
+/// What to load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LoadOrder {
+    /// The runtime's own name for it.
+    pub(crate) key: String,
+    /// In tokens.
+    pub(crate) context: Option<u64>,
+    /// Whether it makes embeddings (and cannot chat).
+    pub(crate) embedding: bool,
+}
+
+/// A load that succeeded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LoadDone {
+    /// The new instance's name.
+    pub(crate) instance: Option<String>,
+    /// By the runtime's own clock.
+    pub(crate) took: Option<Duration>,
+    /// In tokens.
+    pub(crate) context: Option<u64>,
+    /// Whether the runtime promises not to unload it by itself.
+    pub(crate) stays: bool,
+}
+
+/// Why a look told nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LookFailure {
+    /// Nobody listens there.
+    #[error("{0}")]
+    Refused(String),
+    /// No answer in time, or one that broke off: once may be chance.
+    #[error("{0}")]
+    Silent(String),
+    /// It answers, but not with what was asked for.
+    #[error("{0}")]
+    Rejected(String),
+}
+
+/// Why a load or an unload failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct LoadFailure {
+    pub(crate) kind: LoadFailureKind,
+    pub(crate) message: String,
+}
+
+impl LoadFailure {
+    pub(crate) fn new(kind: LoadFailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+/// What a failure says about trying again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LoadFailureKind {
+    /// May work in a moment.
+    Passing,
+    /// Will fail again unless something changes: out of memory, a broken file, a refused key.
+    Lasting,
+    /// It does not have this model.
+    Missing,
+    /// The server went away.
+    Gone,
+    /// This runtime, or this version of it, cannot do it.
+    Unsupported,
+}
+
+impl From<LookFailure> for LoadFailure {
+    fn from(failure: LookFailure) -> Self {
+        let kind = match failure {
+            LookFailure::Refused(_) => LoadFailureKind::Gone,
+            LookFailure::Silent(_) => LoadFailureKind::Passing,
+            LookFailure::Rejected(_) => LoadFailureKind::Lasting,
+        };
+        Self { kind, message: failure.to_string() }
+    }
+}

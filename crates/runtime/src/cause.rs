@@ -1,0 +1,113 @@
+//! Why a warm model went, from what was seen around it. No runtime says so, so this is a guess in the order of how
+//! strong the evidence is, and what is said of it is "likely".
+
+use std::time::Duration;
+
+use crate::{Cause, Trouble};
+
+/// What was seen.
+#[derive(Clone, Debug)]
+pub(crate) struct Evidence<'a> {
+    /// A person asked us to unload it.
+    pub(crate) asked_here: bool,
+    /// We loaded it in the way that has no idle clock and that the runtime does not evict.
+    pub(crate) stays: bool,
+    /// It was answering a request of ours when it was last seen warm, and still is being asked.
+    pub(crate) busy: bool,
+    /// What a request met in the last moments.
+    pub(crate) trouble: Option<(Trouble, &'a str)>,
+    /// Since its last request of ours, or since it was first seen warm.
+    pub(crate) idle: Duration,
+    /// The runtime's idle clock; none when it has none.
+    pub(crate) idle_clock: Option<Duration>,
+    /// Another model that came into memory in the last moments.
+    pub(crate) appeared: Option<&'a str>,
+    /// How late something may be seen: about two looks.
+    pub(crate) slack: Duration,
+}
+
+/// The likeliest cause.
+pub(crate) fn classify(seen: &Evidence<'_>) -> Cause {
+    if seen.asked_here {
+        return Cause::UnloadedHere;
+    }
+    match seen.trouble {
+        Some((Trouble::Crashed, detail)) => return Cause::Crashed { detail: detail.to_owned() },
+        Some((Trouble::Cut, _)) => return Cause::Crashed { detail: "an answer broke off".into() },
+        // The runtime itself spoke of an unload, so it was no crash although it was busy.
+        Some((Trouble::Unloaded, _)) => {}
+        _ if seen.busy => return Cause::Crashed { detail: "it went while it was answering".into() },
+        _ => {}
+    }
+    // Just when the clock would strike: the clock, even for a model that should have none.
+    let on_the_clock = seen.idle_clock.is_some_and(|clock| {
+        seen.idle >= clock.saturating_sub(seen.slack) && seen.idle <= clock.saturating_add(seen.slack * 2)
+    });
+    if on_the_clock {
+        return Cause::IdleTtl;
+    }
+    if seen.stays {
+        return Cause::EjectedByPerson;
+    }
+    if let Some(by) = seen.appeared {
+        return Cause::Evicted { by: by.to_owned() };
+    }
+    // Long past the clock: it had requests that did not come through us, and then the clock.
+    if seen.idle_clock.is_some_and(|clock| seen.idle >= clock) {
+        return Cause::IdleTtl;
+    }
+    Cause::Unknown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn nothing() -> Evidence<'static> {
+        Evidence {
+            asked_here: false,
+            stays: false,
+            busy: false,
+            trouble: None,
+            idle: MINUTE,
+            idle_clock: Some(HOUR),
+            appeared: None,
+            slack: Duration::from_secs(10),
+        }
+    }
+
+    #[test]
+    fn each_cause_is_told_by_its_evidence() {
+        assert_eq!(classify(&nothing()), Cause::Unknown);
+        assert_eq!(classify(&Evidence { asked_here: true, busy: true, ..nothing() }), Cause::UnloadedHere);
+        assert_eq!(classify(&Evidence { stays: true, ..nothing() }), Cause::EjectedByPerson);
+        assert_eq!(classify(&Evidence { idle: HOUR, ..nothing() }), Cause::IdleTtl);
+        assert_eq!(classify(&Evidence { idle: HOUR * 5, ..nothing() }), Cause::IdleTtl);
+        assert_eq!(classify(&Evidence { idle: HOUR * 5, idle_clock: None, ..nothing() }), Cause::Unknown);
+        assert_eq!(classify(&Evidence { appeared: Some("b"), ..nothing() }), Cause::Evicted { by: "b".into() });
+        assert!(matches!(classify(&Evidence { busy: true, ..nothing() }), Cause::Crashed { .. }));
+        let crashed = Evidence { trouble: Some((Trouble::Crashed, "Exit code: 6")), ..nothing() };
+        assert_eq!(classify(&crashed), Cause::Crashed { detail: "Exit code: 6".into() });
+    }
+
+    #[test]
+    fn the_clock_is_blamed_only_when_it_would_strike() {
+        // A model that should have no clock went just when one would strike: the fact was wrong, not a person at work.
+        assert_eq!(classify(&Evidence { stays: true, idle: HOUR, ..nothing() }), Cause::IdleTtl);
+        assert_eq!(classify(&Evidence { stays: true, idle: HOUR * 2, ..nothing() }), Cause::EjectedByPerson);
+        // Long idle by our count, still there, and gone when another came: evicted.
+        let by = Evidence { idle: HOUR * 2, appeared: Some("b"), ..nothing() };
+        assert_eq!(classify(&by), Cause::Evicted { by: "b".into() });
+    }
+
+    #[test]
+    fn an_unload_under_a_request_is_no_crash() {
+        let unloaded = Evidence { busy: true, trouble: Some((Trouble::Unloaded, "Model unloaded")), ..nothing() };
+        assert_eq!(classify(&unloaded), Cause::Unknown);
+        let ours = Evidence { stays: true, ..unloaded };
+        assert_eq!(classify(&ours), Cause::EjectedByPerson);
+    }
+}

@@ -1,0 +1,124 @@
+//! What takes time: a look, a load, an unload, a probe. Each is one future, run by the owner and answered to the track.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pilotlight_wire::ModelRef;
+
+use crate::adapter::{Adapter, Depth, LoadFailure, LoadFailureKind, LookFailure, Observation};
+use crate::detect::Connect;
+use crate::track::{LoadOutcome, LoadWish, order_for};
+use crate::{Cause, WatchedProvider};
+
+/// How to reach the runtime.
+pub(super) struct Way {
+    pub(super) connect: Arc<dyn Connect>,
+    pub(super) provider: Arc<WatchedProvider>,
+    /// The adapter in use; none where one has yet to be made.
+    pub(super) known: Option<Arc<dyn Adapter>>,
+}
+
+/// An adapter that a job had to make.
+pub(super) struct Made {
+    pub(super) adapter: Arc<dyn Adapter>,
+    pub(super) idle_clock: Option<Duration>,
+}
+
+/// A job's end.
+pub(super) struct Done {
+    pub(super) made: Option<Made>,
+    pub(super) result: Result,
+}
+
+pub(super) enum Result {
+    Looked(std::result::Result<Observation, LookFailure>),
+    Loaded { model: ModelRef, outcome: LoadOutcome },
+    Unloaded { model: ModelRef, result: std::result::Result<(), LoadFailure> },
+    Gone(Cause),
+    Aborted,
+}
+
+impl Done {
+    pub(super) fn aborted() -> Self {
+        Self { made: None, result: Result::Aborted }
+    }
+}
+
+impl Way {
+    async fn adapter(self) -> std::result::Result<(Arc<dyn Adapter>, Option<Made>), LookFailure> {
+        if let Some(known) = self.known {
+            return Ok((known, None));
+        }
+        let adapter = self.connect.connect(&self.provider).await?;
+        let idle_clock = adapter.idle_clock().await;
+        Ok((adapter.clone(), Some(Made { adapter, idle_clock })))
+    }
+}
+
+pub(super) async fn look(way: Way, depth: Depth) -> Done {
+    match way.adapter().await {
+        Ok((adapter, made)) => Done { made, result: Result::Looked(adapter.look(depth).await) },
+        Err(failure) => Done { made: None, result: Result::Looked(Err(failure)) },
+    }
+}
+
+/// Looks first: a load where there is an instance already would make a second one.
+pub(super) async fn load(way: Way, wish: LoadWish) -> Done {
+    let model = wish.model.clone();
+    let (made, outcome) = match way.adapter().await {
+        Ok((adapter, made)) => (made, load_on(adapter.as_ref(), &wish).await),
+        Err(failure) => (None, LoadOutcome::Failed(failure.into())),
+    };
+    Done { made, result: Result::Loaded { model, outcome } }
+}
+
+async fn load_on(adapter: &dyn Adapter, wish: &LoadWish) -> LoadOutcome {
+    let seen = match adapter.look(Depth::Full).await {
+        Ok(seen) => seen.find(&wish.upstream_id),
+        Err(failure) => return LoadOutcome::Failed(failure.into()),
+    };
+    match &seen {
+        Some(seen) if seen.presence.occupies() => LoadOutcome::AlreadyThere,
+        None if adapter.manageable() => {
+            let message = format!("{} has no model {}", adapter.kind().title(), wish.upstream_id);
+            LoadOutcome::Failed(LoadFailure::new(LoadFailureKind::Missing, message))
+        }
+        seen => match adapter.load(order_for(wish, seen.as_ref())).await {
+            Ok(done) => LoadOutcome::Done(done),
+            Err(failure) => LoadOutcome::Failed(failure),
+        },
+    }
+}
+
+/// Every instance that there is now, not those that were seen before.
+pub(super) async fn unload(way: Way, model: ModelRef, upstream_id: String) -> Done {
+    let (made, result) = match way.adapter().await {
+        Ok((adapter, made)) => (made, unload_on(adapter.as_ref(), &upstream_id).await),
+        Err(failure) => (None, Err(failure.into())),
+    };
+    Done { made, result: Result::Unloaded { model, result } }
+}
+
+async fn unload_on(adapter: &dyn Adapter, upstream_id: &str) -> std::result::Result<(), LoadFailure> {
+    let Some(seen) = adapter.look(Depth::Full).await?.find(upstream_id) else { return Ok(()) };
+    let mut instances = seen.instances;
+    if instances.is_empty() && seen.presence.occupies() {
+        instances.push(seen.key);
+    }
+    for instance in instances {
+        match adapter.unload(instance).await {
+            // It went by itself meanwhile.
+            Err(failure) if failure.kind == LoadFailureKind::Missing => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn why_gone(adapter: Option<Arc<dyn Adapter>>) -> Done {
+    let cause = match adapter {
+        Some(adapter) => adapter.why_gone().await,
+        None => Cause::Unknown,
+    };
+    Done { made: None, result: Result::Gone(cause) }
+}

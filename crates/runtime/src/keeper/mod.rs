@@ -1,0 +1,280 @@
+//! The keeper as others hold it: a handle over one task per provider, and the task that starts and ends those as the
+//! plan changes.
+//!
+//! Must not know: how any runtime is asked, or when anything is loaded.
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod http_tests;
+mod jobs;
+mod owner;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pilotlight_wire::ModelRef;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::adapter::lmstudio::APP_PORTS;
+use crate::detect::{ByAsking, Connect};
+use crate::{KeeperError, KeeperState, Loaded, Occurrence, Plan, Trouble, WatchedProvider};
+
+use owner::{Command, Owner};
+
+/// So many occurrences wait for a slow listener before it misses the oldest.
+const OCCURRENCES: usize = 256;
+
+/// Holds models warm. Clones are handles of the same keeper; when the last one is dropped, it ends.
+#[derive(Clone, Debug)]
+pub struct Keeper {
+    shared: Arc<Shared>,
+}
+
+/// What a keeper is told about the machine it runs on. The default is right everywhere but in tests.
+#[derive(Clone, Debug)]
+pub struct KeeperOptions {
+    /// The ports on which LM Studio's application listens besides its server, asked when the server is gone.
+    pub app_ports: Vec<u16>,
+    /// The user's home folder, where LM Studio keeps its settings.
+    pub user_home: Option<PathBuf>,
+}
+
+impl Default for KeeperOptions {
+    fn default() -> Self {
+        Self { app_ports: APP_PORTS.to_vec(), user_home: std::env::home_dir() }
+    }
+}
+
+/// Holds a model busy: it is not unloaded while this lives, and if it goes meanwhile, that is evidence of a crash.
+#[derive(Debug)]
+#[must_use = "the model counts as idle as soon as this is dropped"]
+pub struct Busy {
+    link: Option<Link>,
+    model: ModelRef,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: watch::Receiver<Arc<KeeperState>>,
+    occurrences: broadcast::Sender<Occurrence>,
+    links: watch::Receiver<Links>,
+    _stop: DropGuard,
+}
+
+type Link = mpsc::UnboundedSender<Command>;
+type Links = Arc<BTreeMap<String, Link>>;
+
+impl Keeper {
+    /// Starts to watch what the plan names. Must be called within a tokio runtime.
+    pub fn spawn(plan: watch::Receiver<Arc<Plan>>) -> Self {
+        Self::spawn_with(plan, KeeperOptions::default())
+    }
+
+    /// The same, told about the machine.
+    pub fn spawn_with(plan: watch::Receiver<Arc<Plan>>, options: KeeperOptions) -> Self {
+        let KeeperOptions { app_ports, user_home } = options;
+        Self::start(plan, Arc::new(ByAsking { app_ports, user_home }))
+    }
+
+    pub(crate) fn start(mut plan: watch::Receiver<Arc<Plan>>, connect: Arc<dyn Connect>) -> Self {
+        let (publish, state) = watch::channel(Arc::new(KeeperState::default()));
+        let (occurrences, _) = broadcast::channel(OCCURRENCES);
+        let (links, links_seen) = watch::channel(Links::default());
+        let stop = CancellationToken::new();
+        let mut supervisor = Supervisor {
+            connect,
+            publish: Arc::new(publish),
+            occurrences: occurrences.clone(),
+            links,
+            running: BTreeMap::new(),
+        };
+        // Before this returns, so that every model of the plan is known to whoever asks next.
+        let first = plan.borrow_and_update().clone();
+        supervisor.start_missing(&first);
+        tokio::spawn(supervisor.run(plan, stop.clone()));
+        Self { shared: Arc::new(Shared { state, occurrences, links: links_seen, _stop: stop.drop_guard() }) }
+    }
+
+    /// The state of everything in the plan, kept up to date.
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<Arc<KeeperState>> {
+        self.shared.state.clone()
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn occurrences(&self) -> broadcast::Receiver<Occurrence> {
+        self.shared.occurrences.subscribe()
+    }
+
+    /// A request needs the model: loads it if it is cold. Does not wait.
+    ///
+    /// Without `insist`, a model that a person ejected stays cold, and so does one that would not stay: somebody else
+    /// answers. `insist` says that nobody else can.
+    pub fn want(&self, model: &ModelRef, insist: bool) {
+        self.tell(model, Command::Want { model: model.clone(), insist });
+    }
+
+    /// A person wants the model loaded; returns when it is. Ends every hold: an ejection, failed loads.
+    ///
+    /// # Errors
+    /// See [`KeeperError`].
+    pub async fn load(&self, model: &ModelRef) -> Result<Loaded, KeeperError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(model, Command::Load { model: model.clone(), reply }, answer).await
+    }
+
+    /// A person wants the model out of memory: every instance of it. It then stays out until a person loads it, or a
+    /// request that nobody else can answer needs it.
+    ///
+    /// # Errors
+    /// See [`KeeperError`]; [`KeeperError::Busy`] while it answers requests.
+    pub async fn unload(&self, model: &ModelRef) -> Result<(), KeeperError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(model, Command::Unload { model: model.clone(), reply }, answer).await
+    }
+
+    /// A request met trouble with the model, `detail` in the upstream's words. The keeper looks at once, a few times a
+    /// second at most.
+    pub fn trouble(&self, model: &ModelRef, detail: &str, trouble: Trouble) {
+        self.tell(model, Command::Trouble { model: model.clone(), trouble, detail: detail.to_owned() });
+    }
+
+    /// A request is being served by the model, for as long as the guard lives.
+    pub fn busy(&self, model: &ModelRef) -> Busy {
+        let link = self.link(model);
+        if let Some(link) = &link {
+            let _ = link.send(Command::Busy { model: model.clone(), begins: true });
+        }
+        Busy { link, model: model.clone() }
+    }
+
+    fn link(&self, model: &ModelRef) -> Option<Link> {
+        self.shared.links.borrow().get(model.provider()).cloned()
+    }
+
+    fn tell(&self, model: &ModelRef, command: Command) {
+        if let Some(link) = self.shared.links.borrow().get(model.provider()) {
+            // A provider that has just left the plan hears nothing more.
+            let _ = link.send(command);
+        }
+    }
+
+    async fn ask<T>(
+        &self,
+        model: &ModelRef,
+        command: Command,
+        answer: oneshot::Receiver<Result<T, KeeperError>>,
+    ) -> Result<T, KeeperError> {
+        let Some(link) = self.link(model) else { return Err(KeeperError::UnknownModel(model.clone())) };
+        let dropped = |_| KeeperError::Dropped(model.clone());
+        link.send(command).map_err(|_| KeeperError::Dropped(model.clone()))?;
+        answer.await.map_err(dropped)?
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if let Some(link) = &self.link {
+            let _ = link.send(Command::Busy { model: self.model.clone(), begins: false });
+        }
+    }
+}
+
+/// Starts and ends the owners.
+struct Supervisor {
+    connect: Arc<dyn Connect>,
+    publish: Arc<watch::Sender<Arc<KeeperState>>>,
+    occurrences: broadcast::Sender<Occurrence>,
+    links: watch::Sender<Links>,
+    running: BTreeMap<String, Running>,
+}
+
+struct Running {
+    provider: WatchedProvider,
+    link: Link,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Whether this is the same server, asked in the same way.
+    fn serves(&self, provider: &WatchedProvider) -> bool {
+        let own = &self.provider;
+        own.root == provider.root && own.key == provider.key && own.runtime == provider.runtime
+    }
+}
+
+impl Supervisor {
+    async fn run(mut self, mut plan: watch::Receiver<Arc<Plan>>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                changed = plan.changed() => if changed.is_err() {
+                    // Nobody makes plans any more: the last one stays in force.
+                    stop.cancelled().await;
+                    break;
+                },
+            }
+            let plan = plan.borrow_and_update().clone();
+            self.end_dropped(&plan).await;
+            self.start_missing(&plan);
+        }
+        for running in self.running.values() {
+            running.task.abort();
+        }
+    }
+
+    async fn end_dropped(&mut self, plan: &Plan) {
+        let ended: Vec<String> = self
+            .running
+            .values()
+            .filter(|running| {
+                let same = plan.providers.iter().find(|provider| provider.id == running.provider.id);
+                !same.is_some_and(|provider| running.serves(provider))
+            })
+            .map(|running| running.provider.id.clone())
+            .collect();
+        for id in ended {
+            let Some(running) = self.running.remove(&id) else { continue };
+            running.task.abort();
+            // Only when it is over does it publish nothing more.
+            let _ = running.task.await;
+            self.publish.send_modify(|state| {
+                let state = Arc::make_mut(state);
+                state.runtimes.remove(&id);
+                state.models.retain(|model, _| model.provider() != id);
+            });
+        }
+    }
+
+    fn start_missing(&mut self, plan: &Plan) {
+        for provider in &plan.providers {
+            match self.running.get_mut(&provider.id) {
+                Some(running) => {
+                    running.provider = provider.clone();
+                    let _ = running.link.send(Command::Plan { models: provider.models.clone(), poll: plan.poll });
+                }
+                None => {
+                    let (link, commands) = mpsc::unbounded_channel();
+                    let owner = Owner::new(
+                        provider.clone(),
+                        plan.poll,
+                        self.connect.clone(),
+                        self.publish.clone(),
+                        self.occurrences.clone(),
+                    );
+                    let task = tokio::spawn(owner.run(commands));
+                    self.running.insert(provider.id.clone(), Running { provider: provider.clone(), link, task });
+                }
+            }
+        }
+        let links = self.running.iter().map(|(id, running)| (id.clone(), running.link.clone())).collect();
+        self.links.send_replace(Arc::new(links));
+    }
+}

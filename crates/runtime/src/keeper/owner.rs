@@ -1,0 +1,221 @@
+//! The one task that owns a provider's [`Track`]: it hears commands, runs what the track asks for, and publishes.
+//!
+//! Must not know: what any of it means. It decides nothing; see [`crate::track`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{AbortHandle, Abortable, BoxFuture};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
+use pilotlight_wire::ModelRef;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, info};
+
+use super::jobs::{self, Done, Made, Result as Outcome};
+use crate::adapter::{Adapter, LookFailure};
+use crate::detect::Connect;
+use crate::track::{Effect, Track};
+use crate::{KeeperError, KeeperState, Loaded, Occurrence, RuntimeStatus, Trouble, WatchedModel, WatchedProvider};
+
+/// What an owner is told.
+#[derive(Debug)]
+pub(super) enum Command {
+    Plan { models: Vec<WatchedModel>, poll: Duration },
+    Want { model: ModelRef, insist: bool },
+    Load { model: ModelRef, reply: oneshot::Sender<Result<Loaded, KeeperError>> },
+    Unload { model: ModelRef, reply: oneshot::Sender<Result<(), KeeperError>> },
+    Trouble { model: ModelRef, trouble: Trouble, detail: String },
+    Busy { model: ModelRef, begins: bool },
+}
+
+/// So many commands are taken before the state is published again.
+const BATCH: usize = 64;
+
+type Waiting<T> = BTreeMap<ModelRef, Vec<oneshot::Sender<Result<T, KeeperError>>>>;
+
+pub(super) struct Owner {
+    provider: Arc<WatchedProvider>,
+    connect: Arc<dyn Connect>,
+    /// The last adapter made, and whether it is still to be used: after the server went, what comes back may be
+    /// something else.
+    adapter: Option<Arc<dyn Adapter>>,
+    usable: bool,
+    track: Track,
+    jobs: FuturesUnordered<BoxFuture<'static, Done>>,
+    load: Option<AbortHandle>,
+    loads: Waiting<Loaded>,
+    unloads: Waiting<()>,
+    publish: Arc<watch::Sender<Arc<KeeperState>>>,
+    occurrences: broadcast::Sender<Occurrence>,
+}
+
+impl Owner {
+    pub(super) fn new(
+        provider: WatchedProvider,
+        poll: Duration,
+        connect: Arc<dyn Connect>,
+        publish: Arc<watch::Sender<Arc<KeeperState>>>,
+        occurrences: broadcast::Sender<Occurrence>,
+    ) -> Self {
+        let track = Track::new(&provider.id, &provider.models, poll, Instant::now());
+        let owner = Self {
+            provider: Arc::new(provider),
+            connect,
+            adapter: None,
+            usable: false,
+            track,
+            jobs: FuturesUnordered::new(),
+            load: None,
+            loads: Waiting::new(),
+            unloads: Waiting::new(),
+            publish,
+            occurrences,
+        };
+        owner.publish();
+        owner
+    }
+
+    /// Runs until the provider leaves the plan.
+    pub(super) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+        let mut batch = Vec::new();
+        loop {
+            self.act();
+            let deadline = self.track.deadline(Instant::now());
+            tokio::select! {
+                taken = commands.recv_many(&mut batch, BATCH) => {
+                    if taken == 0 {
+                        return;
+                    }
+                    for command in batch.drain(..) {
+                        self.hear(command);
+                    }
+                }
+                Some(done) = self.jobs.next() => self.done(done),
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
+            }
+        }
+    }
+
+    fn hear(&mut self, command: Command) {
+        let now = Instant::now();
+        match command {
+            Command::Plan { models, poll } => self.track.replan(&models, poll, now),
+            Command::Want { model, insist } => self.track.want(&model, insist, now),
+            Command::Load { model, reply } => {
+                self.loads.entry(model.clone()).or_default().push(reply);
+                self.track.load(&model);
+            }
+            Command::Unload { model, reply } => {
+                self.unloads.entry(model.clone()).or_default().push(reply);
+                self.track.unload(&model);
+            }
+            Command::Trouble { model, trouble, detail } => {
+                debug!(%model, ?trouble, detail, "a request met trouble");
+                self.track.trouble(&model, trouble, &detail, now);
+            }
+            Command::Busy { model, begins } => self.track.busy(&model, begins, now),
+        }
+    }
+
+    fn done(&mut self, done: Done) {
+        let now = Instant::now();
+        if let Some(Made { adapter, idle_clock }) = done.made {
+            self.track.connected(adapter.kind().title(), adapter.manageable(), idle_clock);
+            self.adapter = Some(adapter);
+            self.usable = true;
+        }
+        match done.result {
+            Outcome::Looked(answer) => {
+                // Chance silence is no reason to ask anew what it is.
+                if matches!(answer, Err(LookFailure::Refused(_) | LookFailure::Rejected(_))) {
+                    self.usable = false;
+                }
+                self.track.looked(answer, now);
+            }
+            Outcome::Loaded { model, outcome } => {
+                self.load = None;
+                self.track.load_done(&model, outcome, now);
+            }
+            Outcome::Unloaded { model, result } => self.track.unload_done(&model, result, now),
+            Outcome::Gone(cause) => self.track.gone_because(cause),
+            Outcome::Aborted => {}
+        }
+    }
+
+    fn act(&mut self) {
+        let mut words = Vec::new();
+        for effect in self.track.act(Instant::now()) {
+            let known = self.adapter.clone().filter(|_| self.usable);
+            let way = jobs::Way { connect: self.connect.clone(), provider: self.provider.clone(), known };
+            match effect {
+                Effect::Look(depth) => self.jobs.push(jobs::look(way, depth).boxed()),
+                Effect::Load(wish) => {
+                    let (abort, registration) = AbortHandle::new_pair();
+                    self.load = Some(abort);
+                    let load = Abortable::new(jobs::load(way, wish), registration);
+                    self.jobs.push(load.map(|done| done.unwrap_or_else(|_| Done::aborted())).boxed());
+                }
+                Effect::AbortLoad => {
+                    if let Some(load) = self.load.take() {
+                        load.abort();
+                    }
+                }
+                Effect::Unload { model, upstream_id } => self.jobs.push(jobs::unload(way, model, upstream_id).boxed()),
+                Effect::WhyGone => self.jobs.push(jobs::why_gone(self.adapter.clone()).boxed()),
+                Effect::Say(_) | Effect::AnswerLoad { .. } | Effect::AnswerUnload { .. } => words.push(effect),
+            }
+        }
+        // Whoever hears of something finds it in the state.
+        self.publish();
+        for word in words {
+            self.speak(word);
+        }
+    }
+
+    fn speak(&mut self, word: Effect) {
+        match word {
+            Effect::Say(occurrence) => {
+                info!(provider = self.provider.id, ?occurrence, "local runtime");
+                // Nobody may be listening.
+                let _ = self.occurrences.send(occurrence);
+            }
+            Effect::AnswerLoad { model, answer } => {
+                for reply in self.loads.remove(&model).unwrap_or_default() {
+                    let _ = reply.send(answer.clone());
+                }
+            }
+            Effect::AnswerUnload { model, answer } => {
+                for reply in self.unloads.remove(&model).unwrap_or_default() {
+                    let _ = reply.send(answer.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn publish(&self) {
+        let (reachable, detail) = self.track.reachable();
+        let status = RuntimeStatus {
+            kind: self.adapter.as_ref().map(|adapter| adapter.kind()),
+            reachable,
+            detail,
+            address: self.provider.root.clone(),
+        };
+        let models: BTreeMap<_, _> = self.track.published().collect();
+        let id = &self.provider.id;
+        self.publish.send_if_modified(|state| {
+            let same = state.runtimes.get(id) == Some(&status)
+                && state.models.iter().filter(|(model, _)| model.provider() == id).eq(models.iter());
+            if !same {
+                let state = Arc::make_mut(state);
+                state.runtimes.insert(id.clone(), status);
+                state.models.retain(|model, _| model.provider() != id);
+                state.models.extend(models);
+            }
+            !same
+        });
+    }
+}

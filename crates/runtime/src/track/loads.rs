@@ -1,0 +1,372 @@
+//! Loading and unloading: what waits, what starts, and how it ends. One load at a time per runtime, one in flight per
+//! model, whoever asks.
+
+use std::time::Duration;
+
+use pilotlight_wire::ModelRef;
+use tokio::time::Instant;
+
+use super::holds::Hold;
+use super::looks::Link;
+use super::model::{Load, Place, Urgency, Wanted};
+use super::{Effect, LoadOutcome, LoadWish, Track};
+use crate::adapter::{LoadFailure, LoadFailureKind};
+use crate::{Cause, KeeperError, Loaded, Occurrence};
+
+/// How long a request's wish counts: it may come while the server is away or a load has just failed.
+const WANTED: Duration = Duration::from_secs(30);
+
+impl Track {
+    /// A request needs the model; `insist` where nobody else can answer it.
+    pub(crate) fn want(&mut self, model: &ModelRef, insist: bool, now: Instant) {
+        let Some(at) = self.find(model) else { return };
+        let model = &mut self.models[at];
+        let insist = insist || model.wanted.is_some_and(|wanted| wanted.insist && now < wanted.until);
+        if !model.is_warm() {
+            model.wanted = Some(Wanted { until: now + WANTED, insist });
+        }
+    }
+
+    /// A person wants it loaded.
+    pub(crate) fn load(&mut self, name: &ModelRef) {
+        let Some(at) = self.find(name) else {
+            return self.answer_load(name, Err(KeeperError::UnknownModel(name.clone())));
+        };
+        if self.connected && !self.manageable {
+            let error = self.unsupported(name);
+            return self.answer_load(name, Err(error));
+        }
+        let up = matches!(self.link, Link::Up);
+        let model = &mut self.models[at];
+        model.let_go();
+        if model.unload_asked && !model.unloading {
+            model.unload_asked = false;
+            let answer = Err(KeeperError::Dropped(name.clone()));
+            self.out.push(Effect::AnswerUnload { model: name.clone(), answer });
+        }
+        let model = &mut self.models[at];
+        if up && model.is_warm() && !model.unloading {
+            let loaded = Loaded { model: name.clone(), after: Duration::ZERO, context: model.details.context };
+            return self.answer_load(name, Ok(loaded));
+        }
+        model.asked = true;
+        if let Load::Queued { urgency, .. } = &mut model.load {
+            *urgency = Urgency::Person;
+        }
+    }
+
+    /// A person wants it out of memory.
+    pub(crate) fn unload(&mut self, name: &ModelRef) {
+        let Some(at) = self.find(name) else {
+            return self.answer_unload(name, Err(KeeperError::UnknownModel(name.clone())));
+        };
+        if self.connected && !self.manageable {
+            let error = self.unsupported(name);
+            return self.answer_unload(name, Err(error));
+        }
+        if let Link::Down { detail, .. } = &self.link {
+            let error = KeeperError::Unreachable { provider: self.provider.clone(), detail: detail.clone() };
+            return self.answer_unload(name, Err(error));
+        }
+        let model = &mut self.models[at];
+        if model.requests > 0 && (model.is_warm() || !model.load.is_under_way()) {
+            let error = KeeperError::Busy { model: name.clone(), requests: model.requests };
+            return self.answer_unload(name, Err(error));
+        }
+        model.hold = Some(Hold::Here);
+        model.wanted = None;
+        let waited = std::mem::take(&mut model.asked);
+        if let Load::Queued { .. } = model.load {
+            model.load = Load::None;
+        }
+        if waited {
+            self.answer_load(name, Err(KeeperError::Dropped(name.clone())));
+        }
+        let model = &mut self.models[at];
+        match &model.place {
+            _ if model.unloading => {}
+            Place::Warm { .. } | Place::Unknown => self.send_unload(at),
+            // As soon as it is loaded: a load cannot be called back.
+            _ if model.load.is_under_way() => model.unload_asked = true,
+            Place::Cold { .. } | Place::Missing => self.answer_unload(name, Ok(())),
+        }
+    }
+
+    /// The answer to [`Effect::Load`].
+    pub(crate) fn load_done(&mut self, name: &ModelRef, outcome: LoadOutcome, now: Instant) {
+        let Some(at) = self.find(name) else { return };
+        let model = &mut self.models[at];
+        let Load::Ours { since } = model.load else { return };
+        model.load = Load::None;
+        model.changed = Some(now);
+        self.looks.at_once(now);
+        match outcome {
+            LoadOutcome::Done(done) => {
+                model.took(done.took.unwrap_or(now.duration_since(since)));
+                model.stays = done.stays;
+                model.backoff.clear();
+                model.details.context = done.context.or(model.details.context);
+                if let Some(instance) = done.instance
+                    && !model.details.instances.contains(&instance)
+                {
+                    model.details.instances.push(instance);
+                }
+                if !model.is_warm() {
+                    self.warm(at, Some(now.duration_since(since)), now);
+                }
+            }
+            // Somebody was faster: the next look tells how that ends.
+            LoadOutcome::AlreadyThere if !model.is_warm() => model.load = Load::Theirs { since },
+            LoadOutcome::AlreadyThere => {
+                if std::mem::take(&mut model.asked) {
+                    model.let_go();
+                    let context = model.details.context;
+                    let loaded = Loaded { model: name.clone(), after: Duration::ZERO, context };
+                    self.answer_load(name, Ok(loaded));
+                }
+            }
+            LoadOutcome::Failed(failure) => self.load_failed(at, &failure, now),
+        }
+    }
+
+    /// The answer to [`Effect::Unload`].
+    pub(crate) fn unload_done(&mut self, name: &ModelRef, result: Result<(), LoadFailure>, now: Instant) {
+        let Some(at) = self.find(name) else { return };
+        let model = &mut self.models[at];
+        if !model.unloading {
+            return;
+        }
+        model.unloading = false;
+        model.unload_asked = false;
+        model.changed = Some(now);
+        self.looks.at_once(now);
+        match result {
+            Ok(()) => {
+                if model.is_warm() {
+                    self.model_gone(at, Cause::UnloadedHere, false, now);
+                }
+                self.answer_unload(name, Ok(()));
+            }
+            Err(failure) => {
+                model.hold = None;
+                let error = self.error_of(name, &failure);
+                self.answer_unload(name, Err(error));
+            }
+        }
+    }
+
+    /// Queues what should be loaded, and starts the next load where none is under way.
+    pub(super) fn settle_loads(&mut self, now: Instant) {
+        let up = matches!(self.link, Link::Up) && self.manageable;
+        for model in &mut self.models {
+            if model.load != Load::None || model.unloading || model.is_warm() && up {
+                continue;
+            }
+            let urgency = if model.asked {
+                Urgency::Person
+            } else if !up || !matches!(model.place, Place::Cold { .. }) {
+                continue;
+            } else if model.may_load_from(now).is_none_or(|from| from > now) {
+                continue;
+            } else if model.wanted.is_some_and(|wanted| now < wanted.until) {
+                Urgency::Request
+            } else {
+                Urgency::Policy
+            };
+            model.load = Load::Queued { since: now, urgency };
+        }
+        if self.models.iter().any(|model| model.load.is_ours()) {
+            return;
+        }
+        let turn = |at: &usize| match self.models[*at].load {
+            Load::Queued { since, urgency } if up || urgency == Urgency::Person => Some((urgency, since)),
+            _ => None,
+        };
+        let next = (0..self.models.len()).filter(|at| turn(at).is_some()).min_by_key(turn);
+        if let Some(at) = next {
+            self.start_load(at, now);
+        }
+    }
+
+    pub(super) fn load_deadlines(&self, now: Instant) -> impl Iterator<Item = Instant> {
+        let up = matches!(self.link, Link::Up) && self.manageable;
+        let cold = self.models.iter().filter(move |model| up && matches!(model.place, Place::Cold { .. }));
+        cold.filter_map(move |model| model.may_load_from(now))
+    }
+
+    fn start_load(&mut self, at: usize, now: Instant) {
+        let known_cold = matches!(self.link, Link::Up) && matches!(self.models[at].place, Place::Cold { .. });
+        let model = &mut self.models[at];
+        model.load = Load::Ours { since: now };
+        model.wanted = None;
+        let wish = LoadWish {
+            model: model.watched.model.clone(),
+            upstream_id: model.watched.upstream_id.clone(),
+            context: model.watched.context,
+        };
+        let started = Occurrence::LoadStarted {
+            model: model.watched.model.clone(),
+            title: model.watched.title.clone(),
+            expected: model.expected,
+        };
+        if known_cold {
+            self.say(started);
+        }
+        self.looks.soon(now);
+        self.out.push(Effect::Load(wish));
+    }
+
+    /// It is in memory, and was not when last heard of. `after` is how long its load took, where one was seen.
+    pub(super) fn warm(&mut self, at: usize, after: Option<Duration>, now: Instant) {
+        let poll = self.looks.poll;
+        let model = &mut self.models[at];
+        model.place = Place::Warm { since: now };
+        model.seen_warm = Some(now);
+        model.trouble = None;
+        model.wanted = None;
+        let away = model.gone.take().map(|gone| now.duration_since(gone));
+        let (name, title) = (model.watched.model.clone(), model.watched.title.clone());
+        let asked = std::mem::take(&mut model.asked);
+        if asked {
+            model.let_go();
+        }
+        if model.hold == Some(Hold::Elsewhere { firm: false }) {
+            model.hold = None;
+        }
+        let (context, unload) = (model.details.context, model.unload_asked && !model.unloading);
+        if after.is_some() || away.is_some() {
+            // Where only the end was seen, it took at most from one look to the next.
+            let after = after.unwrap_or(poll);
+            self.say(Occurrence::Loaded { model: name.clone(), title, after, away });
+        }
+        if asked {
+            let loaded = Loaded { model: name.clone(), after: after.unwrap_or_default(), context };
+            self.answer_load(&name, Ok(loaded));
+        }
+        if unload {
+            self.send_unload(at);
+        }
+    }
+
+    /// A look found it in memory.
+    pub(super) fn model_there(&mut self, at: usize, now: Instant) {
+        let model = &mut self.models[at];
+        model.seen_warm = Some(now);
+        if model.is_warm() {
+            return;
+        }
+        if let Some(since) = model.server_lost.take() {
+            // It outlived its server's absence.
+            model.load = if model.load.is_ours() { model.load } else { Load::None };
+            model.gone = None;
+            self.warm(at, None, now);
+            self.models[at].place = Place::Warm { since };
+            return;
+        }
+        let after = match model.load {
+            Load::Ours { since } => Some(now.duration_since(since)),
+            Load::Theirs { since } => {
+                let took = now.duration_since(since);
+                model.took(took);
+                Some(took)
+            }
+            Load::Queued { .. } | Load::None => None,
+        };
+        if !model.load.is_ours() {
+            model.load = Load::None;
+            model.stays = false;
+            model.backoff.clear();
+            if !model.unload_asked {
+                // Somebody loaded it: whoever ejected it before has changed their mind.
+                model.hold = None;
+            }
+        }
+        if model.details.size_bytes.is_none() {
+            self.looks.at_once(now);
+        }
+        self.warm(at, after, now);
+    }
+
+    /// A load that somebody else began is over, and the model is not in memory.
+    pub(super) fn their_load_ended(&mut self, at: usize, missing: bool, now: Instant) {
+        let runtime = self.runtime;
+        let model = &mut self.models[at];
+        model.load = Load::None;
+        if missing {
+            model.place = Place::Missing;
+        }
+        if std::mem::take(&mut model.unload_asked) {
+            let name = model.watched.model.clone();
+            return self.answer_unload(&name, Ok(()));
+        }
+        let failure =
+            LoadFailure::new(LoadFailureKind::Passing, format!("{runtime} stopped loading it before it was in memory"));
+        self.tell_failure(at, &failure, now);
+    }
+
+    fn load_failed(&mut self, at: usize, failure: &LoadFailure, now: Instant) {
+        let model = &mut self.models[at];
+        if failure.kind == LoadFailureKind::Missing && !model.is_warm() {
+            model.place = Place::Missing;
+        }
+        let name = model.watched.model.clone();
+        let asked = std::mem::take(&mut model.asked);
+        let unload = std::mem::take(&mut model.unload_asked);
+        // What a person asked for may still fail for a server that is known to be away: that is no news of the model.
+        if matches!(self.link, Link::Up) {
+            self.tell_failure(at, failure, now);
+        }
+        if asked {
+            let error = self.error_of(&name, failure);
+            self.answer_load(&name, Err(error));
+        }
+        if unload {
+            self.answer_unload(&name, Ok(()));
+        }
+    }
+
+    fn tell_failure(&mut self, at: usize, failure: &LoadFailure, now: Instant) {
+        let model = &mut self.models[at];
+        let (wait, news) = model.backoff.failed(failure.kind, &failure.message, now);
+        let again = model.watched.keep_warm && model.hold.is_none();
+        let never = matches!(failure.kind, LoadFailureKind::Missing | LoadFailureKind::Unsupported);
+        let retry_in = (again && !never).then_some(wait);
+        let (model, title) = (model.watched.model.clone(), model.watched.title.clone());
+        if news {
+            self.say(Occurrence::LoadFailed { model, title, message: failure.message.clone(), retry_in });
+        }
+    }
+
+    fn send_unload(&mut self, at: usize) {
+        let model = &mut self.models[at];
+        model.unloading = true;
+        model.unload_asked = true;
+        let (model, upstream_id) = (model.watched.model.clone(), model.watched.upstream_id.clone());
+        self.out.push(Effect::Unload { model, upstream_id });
+    }
+
+    fn answer_load(&mut self, model: &ModelRef, answer: Result<Loaded, KeeperError>) {
+        self.out.push(Effect::AnswerLoad { model: model.clone(), answer });
+    }
+
+    fn answer_unload(&mut self, model: &ModelRef, answer: Result<(), KeeperError>) {
+        self.out.push(Effect::AnswerUnload { model: model.clone(), answer });
+    }
+
+    fn unsupported(&self, model: &ModelRef) -> KeeperError {
+        let detail = format!("{} has no way to load or unload a model on request", self.runtime);
+        KeeperError::Unsupported { model: model.clone(), detail }
+    }
+
+    fn error_of(&self, model: &ModelRef, failure: &LoadFailure) -> KeeperError {
+        let message = failure.message.clone();
+        match failure.kind {
+            LoadFailureKind::Missing => KeeperError::Missing(model.clone()),
+            LoadFailureKind::Gone => KeeperError::Unreachable { provider: self.provider.clone(), detail: message },
+            LoadFailureKind::Unsupported => KeeperError::Unsupported { model: model.clone(), detail: message },
+            LoadFailureKind::Passing | LoadFailureKind::Lasting => {
+                KeeperError::Failed { model: model.clone(), message }
+            }
+        }
+    }
+}

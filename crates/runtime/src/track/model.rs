@@ -1,0 +1,261 @@
+//! One model: where it is, what is under way for it, and what is remembered of it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::holds::{Backoff, Hold};
+use crate::adapter::Seen;
+use crate::cause::{Evidence, classify};
+use crate::{Cause, Trouble, WatchedModel};
+
+/// One watched model.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) watched: WatchedModel,
+    pub(super) place: Place,
+    pub(super) load: Load,
+    pub(super) details: Details,
+    /// We loaded it in the way that has no idle clock.
+    pub(super) stays: bool,
+    /// Looks begun before this cannot know what happened then.
+    pub(super) changed: Option<Instant>,
+    /// When it was last seen warm.
+    pub(super) seen_warm: Option<Instant>,
+    /// How many requests of ours it is answering, and since when there is one at all.
+    pub(super) requests: usize,
+    pub(super) busy_since: Option<Instant>,
+    pub(super) last_used: Option<Instant>,
+    /// What a request met last.
+    pub(super) trouble: Option<(Trouble, String, Instant)>,
+    /// Its server went while it was warm since then, and it has not been seen again.
+    pub(super) server_lost: Option<Instant>,
+    /// When its going was told, by itself or with its server's.
+    pub(super) gone: Option<Instant>,
+    /// A person waits for its load.
+    pub(super) asked: bool,
+    /// A person wants it out of memory: now, or as soon as its load is done.
+    pub(super) unload_asked: bool,
+    /// An unload was sent.
+    pub(super) unloading: bool,
+    /// A request wants it.
+    pub(super) wanted: Option<Wanted>,
+    /// Why the keeper leaves it cold.
+    pub(super) hold: Option<Hold>,
+    /// When it went against the policy, of late.
+    pub(super) losses: Vec<Instant>,
+    /// When it seemed ejected by a person in the runtime itself, of late.
+    pub(super) ejections: Vec<Instant>,
+    pub(super) backoff: Backoff,
+    /// How long its loads took.
+    pub(super) expected: Option<Duration>,
+}
+
+/// Where it is, as last seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Unknown,
+    Missing,
+    Cold { reason: Option<Cause> },
+    Warm { since: Instant },
+}
+
+/// The load under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Load {
+    None,
+    /// It waits for its turn.
+    Queued {
+        since: Instant,
+        urgency: Urgency,
+    },
+    /// We are loading it.
+    Ours {
+        since: Instant,
+    },
+    /// Somebody else is loading it.
+    Theirs {
+        since: Instant,
+    },
+}
+
+/// Who is served first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Urgency {
+    Person,
+    Request,
+    Policy,
+}
+
+/// A request's wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) until: Instant,
+    /// Nobody else can answer it.
+    pub(super) insist: bool,
+}
+
+/// What the runtime tells of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Details {
+    pub(super) context: Option<u64>,
+    pub(super) quantization: Option<String>,
+    pub(super) size_bytes: Option<u64>,
+    pub(super) instances: Vec<String>,
+    /// Whether a server that only lists names has listed this one.
+    pub(super) unlisted: bool,
+}
+
+impl Load {
+    pub(super) fn since(self) -> Option<Instant> {
+        match self {
+            Self::None => None,
+            Self::Queued { since, .. } | Self::Ours { since } | Self::Theirs { since } => Some(since),
+        }
+    }
+
+    pub(super) fn is_ours(self) -> bool {
+        matches!(self, Self::Ours { .. })
+    }
+
+    /// Whether weights are on their way into memory.
+    pub(super) fn is_under_way(self) -> bool {
+        matches!(self, Self::Ours { .. } | Self::Theirs { .. })
+    }
+}
+
+impl Details {
+    pub(super) fn forget_instances(&mut self) {
+        self.context = None;
+        self.instances.clear();
+    }
+
+    /// Takes over what was seen; what this look did not ask for stays.
+    pub(super) fn learn(&mut self, seen: &Seen) {
+        self.context = seen.context.or(self.context);
+        if !seen.instances.is_empty() {
+            self.instances.clone_from(&seen.instances);
+        }
+        if seen.quantization.is_some() {
+            self.quantization.clone_from(&seen.quantization);
+        }
+        self.size_bytes = seen.size_bytes.or(self.size_bytes);
+        self.unlisted = false;
+    }
+}
+
+impl Model {
+    pub(super) fn new(watched: WatchedModel) -> Self {
+        Self {
+            watched,
+            place: Place::Unknown,
+            load: Load::None,
+            details: Details::default(),
+            stays: false,
+            changed: None,
+            seen_warm: None,
+            requests: 0,
+            busy_since: None,
+            last_used: None,
+            trouble: None,
+            server_lost: None,
+            gone: None,
+            asked: false,
+            unload_asked: false,
+            unloading: false,
+            wanted: None,
+            hold: None,
+            losses: Vec::new(),
+            ejections: Vec::new(),
+            backoff: Backoff::default(),
+            expected: None,
+        }
+    }
+
+    /// Whether a plan's line is about this model.
+    pub(super) fn is(&self, watched: &WatchedModel) -> bool {
+        self.watched.model == watched.model && self.watched.upstream_id == watched.upstream_id
+    }
+
+    /// The same model under a new plan. To be asked to keep it warm is a new intention, which ends what held it cold.
+    pub(super) fn replanned(mut self, watched: WatchedModel) -> Self {
+        if watched.keep_warm && !self.watched.keep_warm {
+            self.let_go();
+        }
+        if let Load::Queued { urgency: Urgency::Policy, .. } = self.load
+            && !watched.keep_warm
+        {
+            self.load = Load::None;
+        }
+        self.watched = watched;
+        self
+    }
+
+    pub(super) fn busy(&mut self, begins: bool, now: Instant) {
+        if begins {
+            self.requests += 1;
+            self.busy_since.get_or_insert(now);
+        } else {
+            self.requests = self.requests.saturating_sub(1);
+            self.last_used = Some(now);
+            if self.requests == 0 {
+                self.busy_since = None;
+            }
+        }
+    }
+
+    pub(super) fn is_warm(&self) -> bool {
+        matches!(self.place, Place::Warm { .. })
+    }
+
+    /// Learns how long a load took. The last one counts half: a first load from disk is slower than the next ones.
+    pub(super) fn took(&mut self, took: Duration) {
+        self.expected = Some(self.expected.map_or(took, |before| (before + took) / 2));
+    }
+
+    /// Why it went, most likely.
+    pub(super) fn why_gone(
+        &self,
+        idle_clock: Option<Duration>,
+        appeared: Option<&str>,
+        slack: Duration,
+        now: Instant,
+    ) -> Cause {
+        let Place::Warm { since } = self.place else { return Cause::Unknown };
+        let seen_warm = self.seen_warm.unwrap_or(since);
+        let trouble = self.trouble.as_ref().filter(|(_, _, at)| *at >= since && now.duration_since(*at) <= slack);
+        classify(&Evidence {
+            asked_here: self.unloading || self.unload_asked,
+            stays: self.stays,
+            busy: self.busy_since.is_some_and(|began| began <= seen_warm),
+            trouble: trouble.map(|(trouble, detail, _)| (*trouble, detail.as_str())),
+            idle: now.duration_since(self.last_used.map_or(since, |used| used.max(since))),
+            idle_clock,
+            appeared,
+            slack,
+        })
+    }
+
+    /// What a person should know.
+    pub(super) fn problem(&self) -> Option<String> {
+        if let Some(message) = self.hold.as_ref().and_then(Hold::problem) {
+            return Some(message);
+        }
+        if let Some(message) = &self.backoff.message {
+            return Some(message.clone());
+        }
+        if self.details.instances.len() > 1 {
+            let count = self.details.instances.len();
+            return Some(format!("it is in memory {count} times: eject it and load it again to free the rest"));
+        }
+        if self.details.unlisted {
+            return Some("the server does not list it".into());
+        }
+        match (self.watched.context, self.details.context) {
+            (Some(asked), Some(has)) if self.is_warm() && has < asked => {
+                Some(format!("it is loaded with a context of {has} tokens, less than the {asked} of the configuration"))
+            }
+            _ => None,
+        }
+    }
+}
