@@ -1,11 +1,13 @@
 //! What a person can do, carried out: one function for each, whoever asks (a click in the tray, the window).
 
-use pilotlight_engine::Engine;
-use pilotlight_engine::error::CommandError;
+use std::sync::Arc;
+
+use pilotlight_engine::{CommandError, Engine};
 use tauri::{AppHandle, Manager};
 use tauri_plugin_clipboard_manager::ClipboardExt;
 
 use crate::menu::Action;
+use crate::tray::Tray;
 use crate::{notifications, window};
 
 /// Carries out a click in the tray's menu. What goes wrong there has no other place to be said than a notification.
@@ -49,8 +51,13 @@ fn copy_token(app: &AppHandle) -> Result<(), CommandError> {
     app.clipboard().write_secret(token.expose()).map_err(|error| failed("clipboard", &error.to_string()))
 }
 
-/// Stops the engine (requests under way get its grace period), then the program.
+/// Stops the engine (requests under way get its grace period), then the program. Icon and window go at once, so that
+/// a person sees that it was heard.
 pub(crate) async fn quit(app: &AppHandle) {
+    if let Some(tray) = app.try_state::<Arc<Tray>>() {
+        tray.hide();
+    }
+    window::close(app);
     app.state::<Engine>().stop().await;
     app.exit(0);
 }

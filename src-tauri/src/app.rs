@@ -4,8 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use pilotlight_config::home::Home;
-use pilotlight_engine::Engine;
-use pilotlight_engine::error::StartError;
+use pilotlight_engine::StartError;
 use tauri::{App, AppHandle, Manager, RunEvent};
 
 use crate::panel::PanelLook;

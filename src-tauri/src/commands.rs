@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pilotlight_engine::CommandError;
 use pilotlight_engine::Engine;
-use pilotlight_engine::error::CommandError;
 use pilotlight_engine::state::AppState;
 use tauri::{AppHandle, Emitter, State};
 use tokio::sync::watch;

@@ -1,8 +1,7 @@
 //! How the shell starts the engine.
 
 use pilotlight_config::home::Environment;
-use pilotlight_engine::error::StartError;
-use pilotlight_engine::{Engine, EngineOptions};
+use pilotlight_engine::{Engine, EngineOptions, StartError};
 
 use crate::Options;
 
@@ -17,11 +16,10 @@ pub(crate) fn environment() -> Environment {
 /// When it cannot start; the error says what to do.
 pub(crate) async fn start(options: &Options, environment: Environment) -> Result<Engine, StartError> {
     Engine::start(EngineOptions {
-        environment,
         config: options.config.clone(),
         settings: options.settings.clone(),
         listen: options.listen,
-        frontend: "desktop",
+        ..EngineOptions::new(environment, "desktop")
     })
     .await
 }

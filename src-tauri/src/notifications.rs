@@ -1,6 +1,6 @@
 //! Shows a [`Notice`] as a desktop notification. What is worth one, and how often, is the engine's to decide.
 
-use pilotlight_engine::notice::Notice;
+use pilotlight_engine::Notice;
 use tauri::AppHandle;
 use tauri_plugin_notification::NotificationExt;
 use tokio::sync::broadcast;

@@ -18,6 +18,7 @@ pub(crate) fn local(provider: &str, id: &str, name: &str) -> ModelSummary {
         loaded_context: None,
         kept_warm: false,
         manageable: true,
+        problem: None,
     }
 }
 

@@ -54,15 +54,14 @@ enum Item {
 /// Where the platform has no tray, or (on Linux) the indicator library is not installed.
 pub(crate) fn start(app: &AppHandle, panel: watch::Receiver<Panel>, pictures: PathBuf) -> anyhow::Result<()> {
     let engine = app.state::<Engine>().inner().clone();
-    let token = engine.token().is_some();
     let (retick, asked) = mpsc::unbounded_channel();
     // The library behind the Linux tray is loaded on first use, and panics where it is missing.
     let icon = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| build(app, pictures)))
         .map_err(|_| anyhow::anyhow!("no indicator library (Debian: libayatana-appindicator3-1)"))??;
     let tray = Arc::new(Tray { icon, shown: Mutex::default(), retick });
-    tray.show(app, &engine.state_now(), token, *panel.borrow())?;
+    tray.show(app, &engine.state_now(), engine.token().is_some(), *panel.borrow())?;
     app.manage(Arc::clone(&tray));
-    tauri::async_runtime::spawn(follow(app.clone(), tray, engine.state(), panel, asked, token));
+    tauri::async_runtime::spawn(follow(app.clone(), tray, engine, panel, asked));
     Ok(())
 }
 
@@ -104,11 +103,11 @@ fn clicked(app: &AppHandle, action: Action) {
 async fn follow(
     app: AppHandle,
     tray: Arc<Tray>,
-    mut states: watch::Receiver<Arc<AppState>>,
+    engine: Engine,
     mut panels: watch::Receiver<Panel>,
     mut asked: mpsc::UnboundedReceiver<()>,
-    token: bool,
 ) {
+    let mut states = engine.state();
     let mut panels_end = false;
     loop {
         let mut retick = false;
@@ -118,6 +117,7 @@ async fn follow(
             Some(()) = asked.recv() => retick = true,
         }
         let (state, panel) = (states.borrow_and_update().clone(), *panels.borrow_and_update());
+        let token = engine.token().is_some();
         let (app_there, tray) = (app.clone(), Arc::clone(&tray));
         let queued = app.run_on_main_thread(move || {
             let drawn = tray.show(&app_there, &state, token, panel);
@@ -165,6 +165,13 @@ impl Tray {
         }
         shown.menu = menu;
         Ok(())
+    }
+
+    /// Takes the icon away: what is left of the program needs no hand any more.
+    pub(crate) fn hide(&self) {
+        if let Err(error) = self.icon.set_visible(false) {
+            tracing::debug!(%error, "the tray icon could not be hidden");
+        }
     }
 
     /// Ticks exactly what the menu says, whatever a click has done to the ticks.
@@ -234,6 +241,7 @@ fn update<'a>(items: &mut impl Iterator<Item = &'a Item>, old: &[Entry], new: &[
                 item.set_text(plain(label))?;
                 item.set_checked(*chosen)?;
             }
+            (Item::Submenu(item), Entry::Submenu { label, .. }) if old != new => item.set_text(plain(label))?,
             _ => {}
         }
         if let (Entry::Submenu { entries: old, .. }, Entry::Submenu { entries: new, .. }) = (old, new) {

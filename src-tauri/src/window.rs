@@ -31,6 +31,15 @@ pub(crate) fn open(app: &AppHandle) {
     }
 }
 
+/// Closes the window, if there is one.
+pub(crate) fn close(app: &AppHandle) {
+    if let Some(window) = app.get_webview_window(LABEL)
+        && let Err(error) = window.close()
+    {
+        tracing::debug!(%error, "the window could not be closed");
+    }
+}
+
 fn open_now(app: &AppHandle) -> tauri::Result<()> {
     if let Some(window) = app.get_webview_window(LABEL) {
         window.unminimize()?;
