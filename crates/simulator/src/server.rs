@@ -1,0 +1,523 @@
+//! The sockets: a listener that can close and come back on the same port, connections that can be broken, and the way
+//! of one request from its bytes through faults to its answer. What an answer says is other modules' concern.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::control::Control;
+use crate::fault::{After, Fault, Malformed, Rules};
+use crate::lm_studio::shelf::{Shelf, UnloadCause};
+use crate::options::{Die, Kind, Model, Options, Preloaded};
+use crate::play::{Cutter, Reply, Whole, html_page, stream, whole};
+use crate::request::{Api, SeenRequest};
+use crate::{api, control_http, hosted, lm_studio};
+
+/// How many requests are remembered.
+const REMEMBERED: usize = 1000;
+/// The longest body that is read: more than any context window holds.
+const LONGEST_BODY: usize = 64 * 1024 * 1024;
+
+/// A running server. It ends when this is dropped.
+pub struct Simulator {
+    shared: Arc<Shared>,
+    control_address: Option<SocketAddr>,
+    listening: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Simulator {
+    /// Starts a server. Errors: the address (or the control address) is in use or not this machine's.
+    pub async fn start(kind: Kind, mut options: Options) -> anyhow::Result<Simulator> {
+        use anyhow::Context as _;
+        if options.models.is_empty() && kind == Kind::LmStudio {
+            options.models.push(Model::new("minimax-m2.1-gs32"));
+        }
+        let listener = TcpListener::bind(options.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}: choose another with --listen", options.listen))?;
+        let address = listener.local_addr()?;
+        let control_listener = match options.control {
+            None => None,
+            Some(at) => {
+                Some(TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at} for control"))?)
+            }
+        };
+        let control_address = control_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let (door, commands) = mpsc::unbounded_channel();
+        let shelf = Shelf::new(options.models.clone(), options.lm_studio.clone());
+        let shared = Arc::new(Shared {
+            kind,
+            options,
+            address,
+            started: Instant::now(),
+            shelf: Mutex::new(shelf),
+            rules: Mutex::default(),
+            seen: Mutex::default(),
+            changes: watch::Sender::new(0),
+            door,
+            refusing: AtomicBool::new(false),
+            end: CancellationToken::new(),
+        });
+        preload(&shared);
+        let listening = tokio::spawn(listen(Arc::clone(&shared), listener, commands));
+        if let Some(listener) = control_listener {
+            tokio::spawn(listen_for_control(Arc::clone(&shared), listener));
+        }
+        Ok(Simulator { shared, control_address, listening: Some(listening) })
+    }
+
+    /// Where the API is.
+    pub fn address(&self) -> SocketAddr {
+        self.shared.address
+    }
+
+    /// Where the control server is, if it was asked for.
+    pub fn control_address(&self) -> Option<SocketAddr> {
+        self.control_address
+    }
+
+    /// What a client is configured with: with `/v1` for LM Studio and OpenAI, without it for Anthropic.
+    pub fn base_url(&self) -> String {
+        match self.shared.kind {
+            Kind::LmStudio | Kind::OpenAi => format!("http://{}/v1", self.shared.address),
+            Kind::Anthropic => format!("http://{}", self.shared.address),
+        }
+    }
+
+    /// The means to make it fail. A cheap clone; it works for as long as the simulator runs.
+    pub fn control(&self) -> Control {
+        Control::new(Arc::clone(&self.shared))
+    }
+
+    /// What it was asked, oldest first; at most the last 1000.
+    pub fn requests(&self) -> Vec<SeenRequest> {
+        self.shared.seen().iter().cloned().collect()
+    }
+
+    /// Breaks all connections and closes the listener; returns when the port is free.
+    pub async fn stop(mut self) {
+        self.shared.end.cancel();
+        if let Some(listening) = self.listening.take() {
+            // A task that was cut short has let go of its listener just as well.
+            let _ = listening.await;
+        }
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.shared.end.cancel();
+    }
+}
+
+/// What requests, faults and control have in common. Each mutex is held for a moment and never over an await.
+pub(crate) struct Shared {
+    pub(crate) kind: Kind,
+    pub(crate) options: Options,
+    pub(crate) address: SocketAddr,
+    pub(crate) started: Instant,
+    shelf: Mutex<Shelf>,
+    rules: Mutex<Rules>,
+    seen: Mutex<VecDeque<SeenRequest>>,
+    /// Counts changes of what is loaded, for whoever waits for one.
+    changes: watch::Sender<u64>,
+    door: mpsc::UnboundedSender<Door>,
+    refusing: AtomicBool,
+    /// The end of the simulator; with [`Die::CloseEverything`], what dying does.
+    end: CancellationToken,
+}
+
+/// A command to the task that owns the listener.
+enum Door {
+    Shut { lasting: Option<Duration>, done: Option<oneshot::Sender<()>> },
+    Open { done: Option<oneshot::Sender<()>> },
+}
+
+impl Shared {
+    pub(crate) fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn rules(&self) -> MutexGuard<'_, Rules> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn seen(&self) -> MutexGuard<'_, VecDeque<SeenRequest>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn note_change(&self) {
+        self.changes.send_modify(|n| *n += 1);
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    pub(crate) fn refusing(&self) -> bool {
+        self.refusing.load(Ordering::SeqCst)
+    }
+
+    /// Closes the listener, or opens it again on the same port; returns when that is done.
+    pub(crate) async fn refuse(&self, refuse: bool) {
+        let (done, is_done) = oneshot::channel();
+        let command =
+            if refuse { Door::Shut { lasting: None, done: Some(done) } } else { Door::Open { done: Some(done) } };
+        if self.door.send(command).is_ok() {
+            // An error means that the simulator has ended, and then it refuses anyway.
+            let _ = is_done.await;
+        }
+    }
+
+    /// The same as closing, without waiting for it.
+    pub(crate) fn refuse_soon(&self, lasting: Option<Duration>) {
+        let _ = self.door.send(Door::Shut { lasting, done: None });
+    }
+
+    /// See [`Die`].
+    pub(crate) fn die(&self) {
+        match self.options.die {
+            Die::CloseEverything => self.end.cancel(),
+            Die::ExitProcess => std::process::exit(137),
+        }
+    }
+}
+
+fn preload(shared: &Arc<Shared>) {
+    for model in &shared.options.models {
+        let how = match model.preloaded {
+            Preloaded::No => continue,
+            Preloaded::Explicitly => lm_studio::shelf::How::Explicitly,
+            Preloaded::JustInTime => lm_studio::shelf::How::JustInTime(shared.options.lm_studio.jit_ttl),
+        };
+        let load =
+            lm_studio::shelf::Load { key: model.key.clone(), how, time: Duration::ZERO, fails: None, context: None };
+        shared.shelf().begin_load(load, shared.started);
+    }
+}
+
+/// The listener's owner.
+async fn listen(shared: Arc<Shared>, listener: TcpListener, mut commands: mpsc::UnboundedReceiver<Door>) {
+    let mut listener = Some(listener);
+    // While refusing, the port stays ours without listening, so that nobody else is given it.
+    let mut kept: Option<TcpSocket> = None;
+    let mut idle_ends = CancellationToken::new();
+    let mut reopen: Option<Instant> = None;
+    loop {
+        let command = tokio::select! {
+            biased;
+            () = shared.end.cancelled() => return,
+            command = commands.recv() => command,
+            () = at(reopen) => Some(Door::Open { done: None }),
+            accepted = accept(listener.as_ref()) => {
+                if let Ok(stream) = accepted {
+                    tokio::spawn(connection(Arc::clone(&shared), stream, idle_ends.clone()));
+                }
+                continue;
+            }
+        };
+        let done = match command {
+            None => return,
+            Some(Door::Shut { lasting, done }) => {
+                shared.refusing.store(true, Ordering::SeqCst);
+                reopen = lasting.map(|d| Instant::now() + d);
+                if listener.take().is_some() {
+                    kept = keep(shared.address).ok();
+                    std::mem::replace(&mut idle_ends, CancellationToken::new()).cancel();
+                }
+                done
+            }
+            Some(Door::Open { done }) => {
+                reopen = None;
+                if listener.is_none() {
+                    let opened = match kept.take() {
+                        Some(socket) => socket.listen(1024),
+                        None => keep(shared.address).and_then(|socket| socket.listen(1024)),
+                    };
+                    match opened {
+                        Ok(opened) => listener = Some(opened),
+                        Err(error) => {
+                            tracing::warn!(%error, address = %shared.address, "cannot listen again; trying on");
+                            reopen = Some(Instant::now() + Duration::from_millis(50));
+                        }
+                    }
+                }
+                shared.refusing.store(listener.is_none(), Ordering::SeqCst);
+                done
+            }
+        };
+        if let Some(done) = done {
+            // Whoever asked may have gone.
+            let _ = done.send(());
+        }
+    }
+}
+
+async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
+    match listener {
+        None => std::future::pending().await,
+        Some(listener) => match listener.accept().await {
+            Ok((stream, _)) => Ok(stream),
+            Err(error) => {
+                // Out of file descriptors, for one: without a pause this would spin.
+                sleep(Duration::from_millis(10)).await;
+                Err(error)
+            }
+        },
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        None => std::future::pending().await,
+        Some(moment) => sleep_until(moment).await,
+    }
+}
+
+fn keep(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// One connection, until it ends, is broken, or (idle) the listener closes.
+async fn connection(shared: Arc<Shared>, stream: TcpStream, idle_ends: CancellationToken) {
+    let cutter = Cutter::new();
+    // Small events are sent as they come, as the real servers do.
+    let _ = stream.set_nodelay(true);
+    let socket = TokioIo::new(Socket { stream, reset: Arc::clone(&cutter.reset) });
+    let service = {
+        let (shared, cutter) = (Arc::clone(&shared), cutter.clone());
+        service_fn(move |request| handle(Arc::clone(&shared), cutter.clone(), request))
+    };
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(socket, service);
+    tokio::pin!(connection);
+    let mut closing = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = cutter.now.cancelled() => return,
+            () = shared.end.cancelled() => return,
+            () = idle_ends.cancelled(), if !closing => {
+                closing = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            // An error is a client that went away: nothing to do about it here.
+            _ = connection.as_mut() => return,
+        }
+    }
+}
+
+async fn listen_for_control(shared: Arc<Shared>, listener: TcpListener) {
+    loop {
+        let stream = tokio::select! {
+            () = shared.end.cancelled() => return,
+            accepted = accept(Some(&listener)) => accepted,
+        };
+        let Ok(stream) = stream else { continue };
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let service = service_fn(|request: Request<Incoming>| {
+                let shared = Arc::clone(&shared);
+                async move {
+                    let (parts, body) = request.into_parts();
+                    let body = read(body).await;
+                    Ok::<_, Infallible>(control_http::answer(&shared, &parts, &body).await)
+                }
+            });
+            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            tokio::select! {
+                () = shared.end.cancelled() => {}
+                _ = connection => {}
+            }
+        });
+    }
+}
+
+async fn read(body: Incoming) -> Bytes {
+    axum::body::to_bytes(Body::new(body), LONGEST_BODY).await.unwrap_or_default()
+}
+
+/// One request: seen, delayed, perhaps failed, answered.
+async fn handle(shared: Arc<Shared>, cutter: Cutter, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let bytes = read(body).await;
+    let path = parts.uri.path();
+    if path.starts_with("/_sim/") {
+        return Ok(control_http::answer(&shared, &parts, &bytes).await);
+    }
+    if shared.refusing() {
+        // A connection kept from before must not serve as a way round the closed door.
+        cutter.cut::<()>(false).await;
+    }
+    let body = as_json(&bytes);
+    {
+        let mut seen = shared.seen();
+        if seen.len() == REMEMBERED {
+            seen.pop_front();
+        }
+        seen.push_back(SeenRequest {
+            method: parts.method.to_string(),
+            path: parts.uri.path_and_query().map_or(path, |p| p.as_str()).to_owned(),
+            headers: parts.headers.clone(),
+            body: body.clone(),
+            at: Instant::now(),
+        });
+    }
+    let generation = parts.method == http::Method::POST && Api::of(path).is_some();
+    let model = body.get("model").and_then(Value::as_str).map(str::to_owned);
+    let (delay, mut fault) = shared.rules().take(path, model.as_deref(), generation, Instant::now());
+    if delay > Duration::ZERO {
+        sleep(delay).await;
+    }
+    if let Some(found) = fault.take() {
+        match at_once(&shared, &cutter, found).await {
+            AtOnce::Answered(response) => return Ok(*response),
+            AtOnce::Later(later) => fault = Some(later),
+        }
+    }
+    let reply = match shared.kind {
+        Kind::LmStudio => lm_studio::answer(&shared, &parts, body).await,
+        Kind::OpenAi | Kind::Anthropic => hosted::answer(&shared, &parts, body).await,
+    };
+    Ok(match reply {
+        Reply::Stream(script) => stream(*script, fault, cutter, shared),
+        Reply::Whole(answer) => {
+            // In one piece there is no event to come after: these happen instead of the answer.
+            match fault {
+                Some(Fault::ErrorEvent { message, code, .. }) => {
+                    let body = api::errors::body_for_status(shared.kind, 500, message.as_deref(), code.as_deref());
+                    Whole::json(if shared.kind == Kind::LmStudio { 400 } else { 500 }, &body).into_response()
+                }
+                Some(Fault::Unload { cause, .. }) => {
+                    shared.shelf().unload(model.as_deref().unwrap_or_default(), cause, Instant::now());
+                    shared.note_change();
+                    let crashed = cause == UnloadCause::Crash;
+                    let message = if crashed { api::errors::CRASHED } else { api::errors::UNLOADED };
+                    Whole::json(400, &serde_json::json!({"error": message})).into_response()
+                }
+                Some(Fault::Die { .. }) => {
+                    shared.die();
+                    std::future::pending().await
+                }
+                fault => whole(answer, fault, cutter),
+            }
+        }
+    })
+}
+
+enum AtOnce {
+    Answered(Box<Response<Body>>),
+    Later(Fault),
+}
+
+/// The faults that strike before anything is worked out.
+async fn at_once(shared: &Shared, cutter: &Cutter, fault: Fault) -> AtOnce {
+    let before_all = fault.after() == Some(After::Request);
+    let answer = match fault {
+        Fault::Status { status, headers, body } => {
+            let mut whole = match body {
+                None => Whole::json(status, &api::errors::body_for_status(shared.kind, status, None, None)),
+                Some(Value::String(text)) => Whole {
+                    body: Bytes::from(text),
+                    content_type: "text/plain; charset=utf-8",
+                    ..Whole::json(status, &Value::Null)
+                },
+                Some(json) => Whole::json(status, &json),
+            };
+            for (name, value) in &headers {
+                // What is no valid header is left out: the parser of real servers would not let it through either.
+                if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse::<http::HeaderValue>()) {
+                    whole.headers.append(name, value);
+                }
+            }
+            whole
+        }
+        Fault::Malformed { form: Malformed::Html, .. } => html_page(),
+        Fault::Malformed { form: Malformed::Empty, .. } => {
+            Whole { body: Bytes::new(), content_type: "text/event-stream; charset=utf-8", ..html_page() }
+        }
+        Fault::Hang { .. } if before_all => std::future::pending().await,
+        Fault::Cut { reset, .. } if before_all => cutter.cut(reset).await,
+        Fault::Die { .. } if before_all => {
+            shared.die();
+            std::future::pending().await
+        }
+        later => return AtOnce::Later(later),
+    };
+    AtOnce::Answered(Box::new(answer.into_response()))
+}
+
+fn as_json(bytes: &Bytes) -> Value {
+    if bytes.is_empty() {
+        return Value::Null;
+    }
+    serde_json::from_slice(bytes).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(bytes).into_owned()))
+}
+
+/// A TCP stream that can end in a reset.
+struct Socket {
+    stream: TcpStream,
+    reset: Arc<AtomicBool>,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.reset.load(Ordering::Relaxed) {
+            // With no time to linger the kernel sends a reset instead of the usual end.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
