@@ -201,7 +201,7 @@ fn milliseconds(duration: Duration) -> u64 {
 
 /// A moment in an answer. In JSON: `"request"`, `"headers"`, or a number of content events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "AfterInJson", into = "AfterInJson")]
+#[serde(try_from = "Value", into = "Value")]
 pub enum After {
     /// The request was read, nothing was sent.
     #[default]
@@ -219,36 +219,28 @@ impl After {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum AfterInJson {
-    Content(usize),
-    Named(NamedMoment),
-}
+impl TryFrom<Value> for After {
+    type Error = String;
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum NamedMoment {
-    Request,
-    Headers,
-}
-
-impl From<AfterInJson> for After {
-    fn from(json: AfterInJson) -> After {
-        match json {
-            AfterInJson::Content(n) => After::Content(n),
-            AfterInJson::Named(NamedMoment::Request) => After::Request,
-            AfterInJson::Named(NamedMoment::Headers) => After::Headers,
+    fn try_from(json: Value) -> Result<After, String> {
+        let number = json.as_u64().and_then(|n| usize::try_from(n).ok());
+        match (json.as_str(), number) {
+            (Some("request"), _) => Ok(After::Request),
+            (Some("headers"), _) => Ok(After::Headers),
+            (_, Some(events)) => Ok(After::Content(events)),
+            _ => {
+                Err(format!("after: {json} is no moment; write \"request\", \"headers\" or a number of content events"))
+            }
         }
     }
 }
 
-impl From<After> for AfterInJson {
-    fn from(after: After) -> AfterInJson {
+impl From<After> for Value {
+    fn from(after: After) -> Value {
         match after {
-            After::Content(n) => AfterInJson::Content(n),
-            After::Request => AfterInJson::Named(NamedMoment::Request),
-            After::Headers => AfterInJson::Named(NamedMoment::Headers),
+            After::Request => Value::from("request"),
+            After::Headers => Value::from("headers"),
+            After::Content(events) => Value::from(events),
         }
     }
 }
