@@ -2,23 +2,58 @@
 //!
 //! Must not know: OpenClaw's configuration, how a local runtime is driven, where accounts are kept. It sees
 //! [`Routes`], asks [`LocalModels`], and tells [`Event`]s.
+//!
+//! The life of a request: [`guard`] (who may call) → `request` (read it) → `resolve` (what its `model` means) →
+//! `plan` (who may be asked) → `walk` (from candidate to candidate) → `attempt` and `hold` (one try, up to its first
+//! content) → `answer` and `relay` (the client's side) → `record` (its account).
 
+mod answer;
+mod attempt;
 mod code;
 mod events;
+mod exchange;
+#[cfg(test)]
+mod fixture;
+mod guard;
+mod hold;
 mod local;
+mod models;
+mod plan;
+mod record;
+mod relay;
+mod request;
+mod resolve;
 mod routes;
+mod serve;
+mod source;
 mod timing;
+mod upstream;
+mod verdict;
+mod walk;
 
 pub use code::Code;
 pub use events::{AttemptReport, Event, Outcome, Phase, Served};
+pub use guard::guard;
 pub use local::{LocalModels, Readiness, Trouble};
+pub use request::LARGEST_REQUEST;
 pub use routes::{Access, Cold, Named, Routes, Target};
+pub use serve::{Listening, serve};
 pub use timing::Timing;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Path;
+use axum::routing::{get, post};
+use http::{HeaderMap, Request};
+use pilotlight_wire::ClientApi;
+use pilotlight_wire::error::{ApiError, ErrorKind};
 use tokio::sync::{mpsc, watch};
+
+use answer::error_response;
+use upstream::Clients;
 
 /// The proxy behind the listener. A cheap clone.
 #[derive(Clone)]
@@ -31,6 +66,7 @@ struct Inner {
     local: Arc<dyn LocalModels>,
     events: mpsc::UnboundedSender<Event>,
     timing: Timing,
+    clients: Clients,
     last_id: AtomicU64,
 }
 
@@ -53,6 +89,55 @@ impl Gateway {
         events: mpsc::UnboundedSender<Event>,
         timing: Timing,
     ) -> Self {
-        Self { inner: Arc::new(Inner { routes, local, events, timing, last_id: AtomicU64::new(0) }) }
+        let (clients, last_id) = (Clients::default(), AtomicU64::new(0));
+        Self { inner: Arc::new(Inner { routes, local, events, timing, clients, last_id }) }
     }
+}
+
+/// Every path of the proxy, behind [`guard`]. Further paths are put behind it by themselves and merged:
+/// `router(gateway).merge(guard(own, routes))`.
+pub fn router(gateway: Gateway) -> Router {
+    let routes = gateway.inner.routes.clone();
+    let mut router = Router::new()
+        .route(
+            "/",
+            get(async || {
+                concat!("Pilot Light ", env!("CARGO_PKG_VERSION"), ": a proxy for language models, see /v1/models\n")
+            }),
+        )
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", {
+            let gateway = gateway.clone();
+            get(move |request: Request<Body>| async move {
+                models::ready(&gateway, request.extensions().get::<Listening>())
+            })
+        })
+        .route("/v1/models", {
+            let routes = routes.clone();
+            get(move |headers: HeaderMap| async move { models::list(&routes.borrow().clone(), &headers) })
+        })
+        .route("/v1/models/{*id}", {
+            let routes = routes.clone();
+            get(move |Path(id): Path<String>, headers: HeaderMap| async move {
+                models::one(&routes.borrow().clone(), &id, &headers)
+            })
+        });
+    for api in ClientApi::ALL {
+        let gateway = gateway.clone();
+        let handler = move |request: Request<Body>| request::handle(gateway.clone(), api, request);
+        router = router.route(&format!("/v1{}", api.path()), post(handler));
+    }
+    let unknown = async |request: Request<Body>| {
+        let path = request.uri().path();
+        let known = ClientApi::ALL.map(|api| format!("/v1{}", api.path())).join(", ");
+        let message = format!("there is no {path:?} here. There are: /v1/models, {known}");
+        error_response(&ApiError::new(ErrorKind::NotFound, "not_found", message), guard::form(path, request.headers()))
+    };
+    let wrong_method = async |request: Request<Body>| {
+        let path = request.uri().path();
+        let message = format!("{path} knows no {}", request.method());
+        let error = ApiError::new(ErrorKind::MethodNotAllowed, "method_not_allowed", message);
+        error_response(&error, guard::form(path, request.headers()))
+    };
+    guard(router.fallback(unknown).method_not_allowed_fallback(wrong_method), routes)
 }

@@ -1,0 +1,159 @@
+//! One try at one upstream: send the request, and hold what comes until it is known to be an answer.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, header};
+use pilotlight_wire::Usage;
+use pilotlight_wire::signal::{Answer, StreamReader, read_body};
+use pilotlight_wire::sse::Frame;
+
+use crate::code::Code;
+use crate::exchange::Exchange;
+use crate::hold::hold;
+use crate::routes::Target;
+use crate::source::Source;
+use crate::upstream;
+use crate::verdict::{Miss, UpstreamError};
+
+/// The most that is kept of an error's body.
+const LARGEST_ERROR: usize = 1024 * 1024;
+/// The largest answer that is not streamed.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// How long the body of an error may take.
+const ERROR_TIME: Duration = Duration::from_secs(5);
+
+/// An answer that has shown content, or is whole.
+pub enum Held {
+    /// A stream, up to its first content.
+    Stream(Box<HeldStream>),
+    /// A whole body.
+    Whole(WholeAnswer),
+}
+
+/// A stream that has shown content.
+pub struct HeldStream {
+    /// Who streams.
+    pub target: Arc<Target>,
+    /// Those of the upstream's headers that a client gets.
+    pub headers: HeaderMap,
+    /// The events up to the first content.
+    pub frames: Vec<Frame>,
+    /// The rest.
+    pub source: Source,
+    /// What was read of it so far.
+    pub reader: StreamReader,
+    /// The keeper's guard.
+    pub busy: Option<Box<dyn Send>>,
+}
+
+/// A whole answer.
+pub struct WholeAnswer {
+    /// Who answered.
+    pub target: Arc<Target>,
+    /// The upstream's status.
+    pub status: StatusCode,
+    /// Those of the upstream's headers that a client gets.
+    pub headers: HeaderMap,
+    /// The body as it came.
+    pub body: Bytes,
+    /// Its tokens.
+    pub usage: Option<Usage>,
+}
+
+/// Asks one target.
+///
+/// # Errors
+/// When it gives no answer; nothing was sent to the client then.
+pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, Miss> {
+    let timing = exchange.timing();
+    let streaming = exchange.streaming();
+    let patience = if streaming { target.first_content } else { target.first_content.saturating_mul(timing.whole) };
+    let client = exchange.gateway.clients.of(target, timing).map_err(|why| Miss::new(Code::Status, why))?;
+    let headers = upstream::headers(target, &exchange.headers).map_err(|why| Miss::new(Code::Key, why))?;
+    let busy = target.managed.then(|| exchange.gateway.local.busy(&target.model));
+    let request = client
+        .post(upstream::address(target, exchange.api, exchange.query.as_deref()))
+        .headers(headers)
+        .body(exchange.head.with_model(&exchange.body, &target.upstream_id));
+    let response = within(patience, "no answer", request.send()).await?.map_err(not_sent)?;
+    let status = response.status();
+    let headers = upstream::answered(response.headers());
+    if !status.is_success() {
+        // The time of its body does not count: the status alone is the failure.
+        let body = tokio::time::timeout(ERROR_TIME, read(response, LARGEST_ERROR)).await;
+        let body = body.ok().and_then(Result::ok).unwrap_or_default();
+        return Err(Miss::status(UpstreamError { status, headers, body }));
+    }
+    let encoding = response.headers().get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Miss::new(Code::Malformed, "an encoded answer, although none was asked for"));
+    }
+    if streaming {
+        let (frames, source, reader) = hold(exchange, target, response).await?;
+        let held = HeldStream { target: target.clone(), headers, frames, source, reader, busy };
+        return Ok(Held::Stream(Box::new(held)));
+    }
+    let body = within(patience, "no whole answer", read(response, LARGEST_ANSWER)).await??;
+    match read_body(exchange.api, &body) {
+        Answer::Whole(usage) => Ok(Held::Whole(WholeAnswer { target: target.clone(), status, headers, body, usage })),
+        Answer::Failed(failure) => Err(Miss::told(Code::ErrorBody, failure)),
+        Answer::Malformed(what) => Err(Miss::new(Code::Malformed, what)),
+    }
+}
+
+/// Gives up after a while.
+pub async fn within<T>(time: Duration, what: &str, future: impl Future<Output = T>) -> Result<T, Miss> {
+    tokio::time::timeout(time, future).await.map_err(|_| {
+        let seconds = time.as_secs_f64();
+        Miss::new(Code::Timeout, format!("{what} within {} s", (seconds * 10.0).round() / 10.0))
+    })
+}
+
+/// Reads a body of at most `most` bytes.
+pub async fn read(mut response: reqwest::Response, most: usize) -> Result<Bytes, Miss> {
+    let mut body = BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(None) => return Ok(body.freeze()),
+            Ok(Some(bytes)) if body.len() + bytes.len() > most => {
+                return Err(Miss::new(Code::Malformed, format!("a body of more than {most} bytes")));
+            }
+            Ok(Some(bytes)) => body.extend_from_slice(&bytes),
+            Err(error) => return Err(Miss::new(Code::Cut, explain(error))),
+        }
+    }
+}
+
+/// Reads what is left of an error that came in place of a stream; what does not come in time is left out.
+pub async fn read_pending(mut source: Source) -> Bytes {
+    let more = async { while source.pending().len() < LARGEST_ERROR && source.fill().await.unwrap_or(false) {} };
+    let _ = tokio::time::timeout(ERROR_TIME, more).await;
+    Bytes::copy_from_slice(source.pending())
+}
+
+fn not_sent(error: reqwest::Error) -> Miss {
+    let code = match (error.is_timeout(), error.is_connect()) {
+        (true, _) => Code::Timeout,
+        (false, true) => Code::Refused,
+        (false, false) => Code::Cut,
+    };
+    let what = match code {
+        Code::Timeout => "no connection in time",
+        Code::Refused => "no connection",
+        _ => "the connection ended before an answer",
+    };
+    Miss::new(code, format!("{what}: {}", explain(error)))
+}
+
+/// The innermost cause of an error, in its own words, without the address: that may hold a key in its query.
+pub fn explain(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

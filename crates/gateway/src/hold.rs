@@ -1,0 +1,107 @@
+//! Holds a stream back until it shows real content, so that its failure before that is nobody's loss.
+
+use std::sync::Arc;
+
+use pilotlight_wire::failure::Failure;
+use pilotlight_wire::signal::{Answer, Signal, StreamReader, read_body};
+use pilotlight_wire::sse::Frame;
+use tokio::time::Instant;
+
+use crate::attempt::{read_pending, within};
+use crate::code::Code;
+use crate::exchange::Exchange;
+use crate::routes::Target;
+use crate::source::{Broken, Source};
+use crate::verdict::Miss;
+
+/// The most that is held back of a stream without content.
+const LARGEST_HELD: usize = 8 * 1024 * 1024;
+
+/// Reads a stream up to its first content, or to the end of an answer without any.
+///
+/// # Errors
+/// When it fails, breaks, or is silent for too long.
+pub async fn hold(
+    exchange: &Exchange,
+    target: &Arc<Target>,
+    response: reqwest::Response,
+) -> Result<(Vec<Frame>, Source, StreamReader), Miss> {
+    let mut source = Source::new(response);
+    let mut reader = StreamReader::new(exchange.api);
+    let mut frames: Vec<Frame> = Vec::new();
+    let mut held = 0;
+    let deadline = Instant::now() + exchange.timing().load;
+    loop {
+        if frames.is_empty() && is_unframed(source.pending()) {
+            return Err(unframed(exchange, source).await);
+        }
+        while let Some(frame) = source.come().map_err(broken)? {
+            let signal = reader.read(&frame);
+            held += frame.raw.len();
+            frames.push(frame);
+            if shows(signal, &reader)? {
+                return Ok((frames, source, reader));
+            }
+            if held > LARGEST_HELD {
+                return Err(Miss::new(Code::Malformed, format!("{held} bytes without content")));
+            }
+        }
+        // Any byte is a sign of life: a comment every few seconds says that a long prompt is being read. But it may
+        // not go on for ever.
+        let patience = target.first_content.min(deadline.saturating_duration_since(Instant::now()));
+        if within(patience, "no content", source.fill()).await?.map_err(broken)? {
+            continue;
+        }
+        let Some(frame) = source.rest() else { return Err(ended(&frames)) };
+        let signal = reader.read(&frame);
+        frames.push(frame);
+        return match signal {
+            Signal::Malformed(_) => Err(Miss::new(Code::Cut, "the stream ended within an event")),
+            signal if shows(signal.clone(), &reader)? => Ok((frames, source, reader)),
+            _ => Err(ended(&frames)),
+        };
+    }
+}
+
+/// Whether an event shows that this is an answer.
+fn shows(signal: Signal, reader: &StreamReader) -> Result<bool, Miss> {
+    match signal {
+        Signal::Content | Signal::Terminal => Ok(true),
+        Signal::Lifecycle | Signal::Surplus => Ok(reader.is_whole()),
+        Signal::Error { failure, .. } => Err(Miss::told(Code::ErrorEvent, failure)),
+        Signal::Malformed(what) => Err(Miss::new(Code::Malformed, what)),
+    }
+}
+
+fn ended(frames: &[Frame]) -> Miss {
+    if frames.is_empty() {
+        Miss::new(Code::Malformed, "an empty body where a stream was asked for")
+    } else {
+        Miss::new(Code::Cut, "the stream ended before content")
+    }
+}
+
+/// What a broken stream means for its attempt.
+pub fn broken(broken: Broken) -> Miss {
+    match broken {
+        Broken::Cut(why) => Miss::new(Code::Cut, format!("the stream was cut before content: {why}")),
+        Broken::Malformed(why) => Miss::new(Code::Malformed, why),
+    }
+}
+
+/// Whether the first bytes of a body are those of JSON or of a web page. No line of a stream begins like that.
+fn is_unframed(pending: &[u8]) -> bool {
+    matches!(pending.trim_ascii_start().first(), Some(b'{' | b'[' | b'<'))
+}
+
+async fn unframed(exchange: &Exchange, source: Source) -> Miss {
+    let body = read_pending(source).await;
+    match read_body(exchange.api, &body) {
+        Answer::Failed(failure) => Miss::told(Code::ErrorBody, failure),
+        Answer::Whole(_) => Miss::new(Code::Malformed, "a whole answer where a stream was asked for"),
+        Answer::Malformed(_) => {
+            let said = Failure::read_body(&body).message;
+            Miss::new(Code::Malformed, format!("no stream: {said}"))
+        }
+    }
+}

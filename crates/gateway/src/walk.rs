@@ -1,0 +1,224 @@
+//! From candidate to candidate, until one answers: who is asked now, who is passed over, who is waited for.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::attempt::{Held, attempt};
+use crate::code::Code;
+use crate::events::Phase;
+use crate::exchange::Exchange;
+use crate::local::Readiness;
+use crate::plan::Plan;
+use crate::record::Record;
+use crate::routes::{Cold, Target};
+use crate::verdict::Miss;
+
+/// What a walk found.
+pub struct Found {
+    /// The account, still open.
+    pub record: Record,
+    /// An answer, or why there is none.
+    pub result: Result<Held, Exhausted>,
+}
+
+/// Nobody answered.
+pub struct Exhausted {
+    /// Every attempt that reached an upstream or failed to, in order.
+    pub misses: Vec<(Arc<Target>, Miss)>,
+    /// Whether there was never more than one candidate.
+    pub alone: bool,
+}
+
+/// How often a model is tried again after it said, before any content, that it is not loaded.
+const SECOND_CHANCES: usize = 1;
+
+struct Walk<'a> {
+    exchange: &'a Exchange,
+    record: Record,
+    misses: Vec<(Arc<Target>, Miss)>,
+    /// Whom to come back to when they have loaded.
+    loading: Vec<Late>,
+}
+
+struct Late {
+    target: Arc<Target>,
+    /// It said that it is not loaded: what is known of it may be older than that.
+    denied: bool,
+}
+
+/// Asks the candidates of a plan, in order.
+pub async fn walk(exchange: Arc<Exchange>, plan: Plan, mut record: Record) -> Found {
+    let alone = plan.candidates.len() == 1 && plan.excluded.is_empty();
+    for report in plan.excluded {
+        record.attempt(&report.model, report.code, report.detail);
+    }
+    let mut walk = Walk { exchange: &exchange, record, misses: Vec::new(), loading: Vec::new() };
+    let held = walk.candidates(&plan.candidates).await;
+    let Walk { record, misses, .. } = walk;
+    Found { record, result: held.ok_or(Exhausted { misses, alone }) }
+}
+
+impl Walk<'_> {
+    async fn candidates(&mut self, candidates: &[Arc<Target>]) -> Option<Held> {
+        let mut unreachable = Vec::new();
+        for (place, target) in candidates.iter().enumerate() {
+            let follows = place + 1 < candidates.len();
+            match self.readiness(target) {
+                Readiness::Ready | Readiness::Unknown => {
+                    if let Some(held) = self.ask(target).await {
+                        return Some(held);
+                    }
+                }
+                Readiness::Missing => self.pass_over(target, Code::Missing, "its runtime does not have it"),
+                Readiness::Unreachable(why) => {
+                    if follows || !self.loading.is_empty() {
+                        self.pass_over(target, Code::Unreachable, &why);
+                    }
+                    unreachable.push(target);
+                }
+                state @ (Readiness::Cold | Readiness::Loading { .. }) => {
+                    // Only the first cold one is asked to load: the others may need the same memory.
+                    if self.loading.is_empty() {
+                        self.exchange.gateway.local.want(&target.model);
+                    }
+                    if self.exchange.cold == Cold::Bridge {
+                        if follows || !self.loading.is_empty() {
+                            let (code, detail) = coldness(&state);
+                            self.pass_over(target, code, &detail);
+                        }
+                        self.loading.push(Late { target: target.clone(), denied: false });
+                    } else if let Some(held) = self.wait_and_ask(target, false).await {
+                        return Some(held);
+                    }
+                }
+            }
+        }
+        // A refused connection is known in a moment, a load takes minutes: first those, then these.
+        for target in unreachable {
+            if let Some(held) = self.ask(target).await {
+                return Some(held);
+            }
+        }
+        while !self.loading.is_empty() {
+            let late = self.loading.remove(0);
+            if let Some(held) = self.wait_and_ask(&late.target, late.denied).await {
+                return Some(held);
+            }
+        }
+        None
+    }
+
+    fn readiness(&self, target: &Target) -> Readiness {
+        if target.managed { self.exchange.gateway.local.readiness(&target.model) } else { Readiness::Unknown }
+    }
+
+    fn pass_over(&mut self, target: &Target, code: Code, detail: &str) {
+        self.record.attempt(&target.model, code, detail);
+    }
+
+    async fn wait_and_ask(&mut self, target: &Arc<Target>, denied: bool) -> Option<Held> {
+        match self.wait(target, denied).await {
+            Ok(()) => self.ask(target).await,
+            Err(miss) => {
+                self.record.attempt(&target.model, miss.code, miss.detail.clone());
+                self.misses.push((target.clone(), miss));
+                None
+            }
+        }
+    }
+
+    /// Asks one candidate. None when it failed, and the next may be asked.
+    async fn ask(&mut self, target: &Arc<Target>) -> Option<Held> {
+        self.exchange.waiting.set(target);
+        self.record.phase(&target.model, Phase::Asking);
+        let miss = match attempt(self.exchange, target).await {
+            Ok(held) => return Some(held),
+            Err(miss) => miss.without_secrets(target),
+        };
+        self.record.attempt(&target.model, miss.code, miss.detail.clone());
+        if !miss.code.fails_over()
+            && let Some(answer) = miss.answer
+        {
+            let (status, headers, body) = (answer.status, answer.headers, answer.body);
+            let answer = crate::attempt::WholeAnswer { target: target.clone(), status, headers, body, usage: None };
+            return Some(Held::Whole(answer));
+        }
+        if target.managed {
+            self.report(target, &miss);
+        }
+        self.misses.push((target.clone(), miss));
+        None
+    }
+
+    /// Tells the keeper what was seen, and notes a model that only has to be loaded again.
+    fn report(&mut self, target: &Arc<Target>, miss: &Miss) {
+        let local = &self.exchange.gateway.local;
+        if let Some(trouble) = miss.code.trouble() {
+            local.trouble(&target.model, trouble, &miss.detail);
+        }
+        let seen = self.misses.iter().filter(|(other, _)| other.model == target.model).count();
+        if matches!(miss.code, Code::NotLoaded | Code::Unloaded | Code::Crashed) && seen < SECOND_CHANCES {
+            local.want(&target.model);
+            self.loading.push(Late { target: target.clone(), denied: true });
+        }
+    }
+
+    /// Waits until a model is in memory.
+    async fn wait(&self, target: &Arc<Target>, denied: bool) -> Result<(), Miss> {
+        let (local, timing) = (&self.exchange.gateway.local, self.exchange.timing());
+        let mut changed = local.changed();
+        let begun = Instant::now();
+        let (deadline, grace) = (begun + timing.load, begun + timing.cold_grace);
+        let mut settled = !denied;
+        let mut was_loading = false;
+        self.exchange.waiting.set(target);
+        self.record.phase(&target.model, Phase::Loading);
+        local.want(&target.model);
+        loop {
+            changed.mark_unchanged();
+            let state = local.readiness(&target.model);
+            let mut until = deadline;
+            match state {
+                Readiness::Ready | Readiness::Unknown if settled => return Ok(()),
+                Readiness::Ready | Readiness::Unknown => until = begun + timing.settle,
+                Readiness::Loading { .. } => (was_loading, settled) = (true, true),
+                Readiness::Cold if was_loading => {
+                    return Err(Miss::new(Code::LoadFailed, "its load ended without the model being there"));
+                }
+                Readiness::Cold => (until, settled) = (grace, true),
+                Readiness::Missing => return Err(Miss::new(Code::Missing, "its runtime does not have it")),
+                Readiness::Unreachable(why) => return Err(Miss::new(Code::Unreachable, why)),
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                let seconds = timing.load.as_secs();
+                return Err(Miss::new(Code::LoadTimeout, format!("it was not loaded within {seconds} s")));
+            }
+            if now >= until {
+                // Nobody loads it: a server may do so on request, or say why not. Or nothing was seen to change.
+                return Ok(());
+            }
+            tokio::select! {
+                () = sleep_until(until) => {}
+                // Without a keeper's word there is still the clock.
+                told = changed.changed() => if told.is_err() {
+                    sleep(timing.settle).await;
+                }
+            }
+        }
+    }
+}
+
+fn coldness(state: &Readiness) -> (Code, String) {
+    match state {
+        Readiness::Loading { for_, expected } => {
+            let mut detail = format!("loading for {} s", for_.as_secs());
+            if let Some(expected) = expected {
+                detail += &format!(" of about {} s", expected.as_secs());
+            }
+            (Code::Loading, detail)
+        }
+        _ => (Code::Cold, "not in memory; its load was asked for".to_owned()),
+    }
+}
