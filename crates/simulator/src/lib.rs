@@ -20,6 +20,7 @@ mod answer;
 mod api;
 mod control;
 mod control_http;
+mod door;
 mod fault;
 mod hosted;
 mod lm_studio;

@@ -204,6 +204,8 @@ async fn main() -> anyhow::Result<()> {
         Server::OpenAi { common } => (Kind::OpenAi, common.options(), common),
         Server::Anthropic { common } => (Kind::Anthropic, common.options(), common),
     };
+    // Before the line is printed, or a signal that comes at once would end the process in the wrong way.
+    let told_to_end = signals();
     let simulator = Simulator::start(kind, options).await?;
     for rule in common.faults {
         simulator.control().fault(rule);
@@ -214,28 +216,42 @@ async fn main() -> anyhow::Result<()> {
     out.flush()?;
     drop(out);
     tokio::select! {
-        () = asked_to_end() => {}
+        () = told_to_end => {}
         () = parent_gone(), if common.exit_with_parent => {}
     }
     simulator.stop().await;
     Ok(())
 }
 
+/// Listens for signals from now on; ready when one has come.
 #[cfg(unix)]
-async fn asked_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    // Without a handler the default action ends the process, which is what is wanted.
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+fn signals() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+    // Where no handler can be set, the default action ends the process, which is what is wanted.
+    let listen = |kind| signal(kind).ok();
+    let mut signals = [listen(SignalKind::terminate()), listen(SignalKind::interrupt())];
+    async fn next(signal: &mut Option<Signal>) {
+        match signal {
+            Some(signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
+        }
+    }
+    async move {
+        let [terminate, interrupt] = &mut signals;
+        tokio::select! {
+            () = next(terminate) => {}
+            () = next(interrupt) => {}
+        }
     }
 }
 
+/// Ready when ctrl-c was pressed.
 #[cfg(not(unix))]
-async fn asked_to_end() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+fn signals() -> impl Future<Output = ()> {
+    async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
     }
 }
 

@@ -1,29 +1,24 @@
-//! The sockets: a listener that can close and come back on the same port, connections that can be broken, and the way
-//! of one request from its bytes through faults to its answer. What an answer says is other modules' concern.
+//! The server: what its parts share, and the way of one request from its bytes through faults to its answer. What an
+//! answer says is other modules' concern, and so are the sockets (`door`).
 
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep, sleep_until};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use crate::control::Control;
+use crate::door::{Door, listen, listen_for_control, read};
 use crate::fault::{After, Fault, Malformed, Rules};
 use crate::lm_studio::shelf::{Shelf, UnloadCause};
 use crate::options::{Die, Kind, Model, Options, Preloaded};
@@ -33,8 +28,6 @@ use crate::{api, control_http, hosted, lm_studio};
 
 /// How many requests are remembered.
 const REMEMBERED: usize = 1000;
-/// The longest body that is read: more than any context window holds.
-const LONGEST_BODY: usize = 64 * 1024 * 1024;
 
 /// A running server. It ends when this is dropped.
 pub struct Simulator {
@@ -145,12 +138,6 @@ pub(crate) struct Shared {
     end: CancellationToken,
 }
 
-/// A command to the task that owns the listener.
-enum Door {
-    Shut { lasting: Option<Duration>, done: Option<oneshot::Sender<()>> },
-    Open { done: Option<oneshot::Sender<()>> },
-}
-
 impl Shared {
     pub(crate) fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
@@ -174,6 +161,15 @@ impl Shared {
 
     pub(crate) fn refusing(&self) -> bool {
         self.refusing.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_refusing(&self, refusing: bool) {
+        self.refusing.store(refusing, Ordering::SeqCst);
+    }
+
+    /// Ready when the simulator has ended.
+    pub(crate) fn ended(&self) -> WaitForCancellationFuture<'_> {
+        self.end.cancelled()
     }
 
     /// Closes the listener, or opens it again on the same port; returns when that is done.
@@ -214,152 +210,12 @@ fn preload(shared: &Arc<Shared>) {
     }
 }
 
-/// The listener's owner.
-async fn listen(shared: Arc<Shared>, listener: TcpListener, mut commands: mpsc::UnboundedReceiver<Door>) {
-    let mut listener = Some(listener);
-    // While refusing, the port stays ours without listening, so that nobody else is given it.
-    let mut kept: Option<TcpSocket> = None;
-    let mut idle_ends = CancellationToken::new();
-    let mut reopen: Option<Instant> = None;
-    loop {
-        let command = tokio::select! {
-            biased;
-            () = shared.end.cancelled() => return,
-            command = commands.recv() => command,
-            () = at(reopen) => Some(Door::Open { done: None }),
-            accepted = accept(listener.as_ref()) => {
-                if let Ok(stream) = accepted {
-                    tokio::spawn(connection(Arc::clone(&shared), stream, idle_ends.clone()));
-                }
-                continue;
-            }
-        };
-        let done = match command {
-            None => return,
-            Some(Door::Shut { lasting, done }) => {
-                shared.refusing.store(true, Ordering::SeqCst);
-                reopen = lasting.map(|d| Instant::now() + d);
-                if listener.take().is_some() {
-                    kept = keep(shared.address).ok();
-                    std::mem::replace(&mut idle_ends, CancellationToken::new()).cancel();
-                }
-                done
-            }
-            Some(Door::Open { done }) => {
-                reopen = None;
-                if listener.is_none() {
-                    let opened = match kept.take() {
-                        Some(socket) => socket.listen(1024),
-                        None => keep(shared.address).and_then(|socket| socket.listen(1024)),
-                    };
-                    match opened {
-                        Ok(opened) => listener = Some(opened),
-                        Err(error) => {
-                            tracing::warn!(%error, address = %shared.address, "cannot listen again; trying on");
-                            reopen = Some(Instant::now() + Duration::from_millis(50));
-                        }
-                    }
-                }
-                shared.refusing.store(listener.is_none(), Ordering::SeqCst);
-                done
-            }
-        };
-        if let Some(done) = done {
-            // Whoever asked may have gone.
-            let _ = done.send(());
-        }
-    }
-}
-
-async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
-    match listener {
-        None => std::future::pending().await,
-        Some(listener) => match listener.accept().await {
-            Ok((stream, _)) => Ok(stream),
-            Err(error) => {
-                // Out of file descriptors, for one: without a pause this would spin.
-                sleep(Duration::from_millis(10)).await;
-                Err(error)
-            }
-        },
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        None => std::future::pending().await,
-        Some(moment) => sleep_until(moment).await,
-    }
-}
-
-fn keep(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    #[cfg(unix)]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    Ok(socket)
-}
-
-/// One connection, until it ends, is broken, or (idle) the listener closes.
-async fn connection(shared: Arc<Shared>, stream: TcpStream, idle_ends: CancellationToken) {
-    let cutter = Cutter::new();
-    // Small events are sent as they come, as the real servers do.
-    let _ = stream.set_nodelay(true);
-    let socket = TokioIo::new(Socket { stream, reset: Arc::clone(&cutter.reset) });
-    let service = {
-        let (shared, cutter) = (Arc::clone(&shared), cutter.clone());
-        service_fn(move |request| handle(Arc::clone(&shared), cutter.clone(), request))
-    };
-    let connection = hyper::server::conn::http1::Builder::new().serve_connection(socket, service);
-    tokio::pin!(connection);
-    let mut closing = false;
-    loop {
-        tokio::select! {
-            biased;
-            () = cutter.now.cancelled() => return,
-            () = shared.end.cancelled() => return,
-            () = idle_ends.cancelled(), if !closing => {
-                closing = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            // An error is a client that went away: nothing to do about it here.
-            _ = connection.as_mut() => return,
-        }
-    }
-}
-
-async fn listen_for_control(shared: Arc<Shared>, listener: TcpListener) {
-    loop {
-        let stream = tokio::select! {
-            () = shared.end.cancelled() => return,
-            accepted = accept(Some(&listener)) => accepted,
-        };
-        let Ok(stream) = stream else { continue };
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
-            let service = service_fn(|request: Request<Incoming>| {
-                let shared = Arc::clone(&shared);
-                async move {
-                    let (parts, body) = request.into_parts();
-                    let body = read(body).await;
-                    Ok::<_, Infallible>(control_http::answer(&shared, &parts, &body).await)
-                }
-            });
-            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            tokio::select! {
-                () = shared.end.cancelled() => {}
-                _ = connection => {}
-            }
-        });
-    }
-}
-
-async fn read(body: Incoming) -> Bytes {
-    axum::body::to_bytes(Body::new(body), LONGEST_BODY).await.unwrap_or_default()
-}
-
 /// One request: seen, delayed, perhaps failed, answered.
-async fn handle(shared: Arc<Shared>, cutter: Cutter, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+pub(crate) async fn handle(
+    shared: Arc<Shared>,
+    cutter: Cutter,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let (parts, body) = request.into_parts();
     let bytes = read(body).await;
     let path = parts.uri.path();
@@ -473,51 +329,4 @@ fn as_json(bytes: &Bytes) -> Value {
         return Value::Null;
     }
     serde_json::from_slice(bytes).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(bytes).into_owned()))
-}
-
-/// A TCP stream that can end in a reset.
-struct Socket {
-    stream: TcpStream,
-    reset: Arc<AtomicBool>,
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        if self.reset.load(Ordering::Relaxed) {
-            // With no time to linger the kernel sends a reset instead of the usual end.
-            let _ = self.stream.set_zero_linger();
-        }
-    }
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
 }
