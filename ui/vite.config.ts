@@ -5,6 +5,8 @@ export default defineConfig({
   // The window loads it from the binary, a browser from any path below an engine's address.
   base: './',
   plugins: [svelte()],
+  // The drawings are the repository's own, one folder up.
+  server: { fs: { allow: ['..'] } },
   build: {
     // The oldest engines it must run in: WebKit of Debian 12 and macOS 13, and Chromium of the last years.
     target: ['safari16.4', 'chrome110'],

@@ -46,7 +46,7 @@ export function elapsed(milliseconds: number): string {
 /** US$. Small amounts keep two significant digits, so that a request does not look free when it was not. */
 export function cost(dollars: number, locale?: Locale): string {
   const money = (digits: Intl.NumberFormatOptions) =>
-    new Intl.NumberFormat(locale, { style: 'currency', currency: 'USD', ...digits }).format(dollars)
+    new Intl.NumberFormat(locale, { style: 'currency', currency: 'USD', currencyDisplay: 'narrowSymbol', ...digits }).format(dollars)
   if (dollars !== 0 && Math.abs(dollars) < 0.1) return money({ minimumSignificantDigits: 2, maximumSignificantDigits: 2 })
   return money({})
 }
@@ -55,15 +55,19 @@ export function cost(dollars: number, locale?: Locale): string {
 export function moment(at: number, now: number, locale?: Locale): string {
   const then = new Date(at)
   const sameDay = then.toDateString() === new Date(now).toDateString()
-  const time: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', second: '2-digit' }
   return sameDay
-    ? then.toLocaleTimeString(locale, time)
+    ? then.toLocaleTimeString(locale, { timeStyle: 'medium' })
     : then.toLocaleString(locale, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' })
 }
 
 /** The full date and time, for a tooltip. */
 export function fullMoment(at: number, locale?: Locale): string {
   return new Date(at).toLocaleString(locale, { dateStyle: 'full', timeStyle: 'medium' })
+}
+
+/** The same text, with a number kept on the line of its unit and a dot at the end of a line, not at its start. */
+export function keepTogether(text: string): string {
+  return text.replace(/(\d) (ms|s|min|h)\b/g, '$1\u00a0$2').replaceAll(' · ', '\u00a0· ')
 }
 
 function parts(large: number, largeUnit: string, small: number, smallUnit: string): string {

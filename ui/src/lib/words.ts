@@ -116,8 +116,9 @@ export function explain(state: AppState, now: number): string {
     if (model.location === 'hosted') return `${title} answers: it is the primary, and it is hosted.`
     return `${title} is asked first: it is the primary.`
   }
-  const reasons = before.map((passed) => `${titleOf(passed)} is ${stateClause(passed, now)}`)
-  const until = first.state.kind === 'loading' ? `until ${titleOf(first)} is warm` : 'meanwhile'
+  const until = first.state.kind === 'loading' ? `until ${titleOf(first)} is warm` : `instead of ${titleOf(first)}`
+  const [, ...further] = before
+  const reasons = [`it is ${stateClause(first, now)}`, ...further.map((one) => `${titleOf(one)} is ${stateClause(one, now)}`)]
   return `${title} answers ${until}: ${sentenceList(reasons)}.`
 }
 
@@ -169,8 +170,9 @@ export function costIsKnown(state: AppState): boolean {
 
 /** A line for a terminal that asks the primary something, in an API that the primary speaks. */
 export function tryIt(state: AppState): string | null {
-  if (state.endpoint === null) return null
-  const [path, body] = request(chainOf(state)[0]?.api)
+  const primary = chainOf(state)[0]
+  if (state.endpoint === null || !primary) return null
+  const [path, body] = request(primary.api)
   return [
     `curl ${state.endpoint}${path} \\`,
     `  -H "Authorization: Bearer $(pilotlight token)" \\`,
@@ -179,7 +181,7 @@ export function tryIt(state: AppState): string | null {
   ].join('\n')
 }
 
-function request(api: string | undefined): [path: string, body: object] {
+function request(api: string): [path: string, body: object] {
   const messages = [{ role: 'user', content: 'Say hello' }]
   switch (api) {
     case 'openai-completions':

@@ -1,7 +1,11 @@
 // A headless Chromium with nothing of a person's in it.
 import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import axe from 'axe-core'
 import { chromium, type Browser, type Page } from 'playwright-core'
+
+/** Where pictures are left; made when one is saved, and ignored by git. */
+export const RESULTS = fileURLToPath(new URL('../../test-results/', import.meta.url))
 
 const PLACES = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 

@@ -1,5 +1,5 @@
-// A double of the engine's HTTP interface, for the window alone: it serves the built page under the policy that the
-// engine sends, and states that a test changes while the page watches. Never shipped.
+// A double of the engine's HTTP interface, for the window alone: it serves the built page under a strict
+// content security policy, and states that a test changes while the page watches. Never shipped.
 import { createReadStream, existsSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
@@ -14,7 +14,8 @@ const TYPES: Record<string, string> = {
   '.css': 'text/css',
   '.svg': 'image/svg+xml',
 }
-const POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'"
+/** Stricter than any policy that the page is really served under. */
+const POLICY = "default-src 'self'"
 
 export interface Command {
   name: 'use' | 'load' | 'unload'

@@ -1,20 +1,18 @@
 // Every state, wide and narrow, light and dark: nothing that axe objects to, nothing wider than the page, no complaint
 // of the browser. Leaves a picture of each in test-results/, for a person to look at.
-import { mkdirSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import type { Browser } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { AppState } from '../../src/lib/bindings/AppState'
 import * as states from '../fixtures/states'
-import { launch, open, violations, type Look } from './browser'
+import { launch, open, RESULTS, violations, type Look } from './browser'
 import { EngineDouble } from './engine-double'
 
-const RESULTS = fileURLToPath(new URL('../../test-results/', import.meta.url))
 const LOOKS: Look[] = [
   { width: 1000, scheme: 'light' },
   { width: 1000, scheme: 'dark' },
   { width: 640, scheme: 'light' },
   { width: 640, scheme: 'dark' },
+  { width: 380, scheme: 'light' },
 ]
 const SHOWN: Record<string, () => AppState> = {
   warm: () => states.warm(),
@@ -22,13 +20,14 @@ const SHOWN: Record<string, () => AppState> = {
   hosted: () => states.hosted(),
   trouble: () => states.trouble(),
   fresh: () => states.fresh(),
+  empty: () => states.empty(),
+  stopped: () => states.stopped(),
 }
 
 let browser: Browser
 let engine: EngineDouble
 
 beforeAll(async () => {
-  mkdirSync(RESULTS, { recursive: true })
   browser = await launch()
   engine = await EngineDouble.start(states.warm())
 })
@@ -38,17 +37,24 @@ afterAll(async () => {
 })
 
 describe.each(LOOKS)('$width wide, $scheme', (look) => {
+  let page: Page
+  let complaints: string[]
+
+  beforeAll(async () => {
+    ;({ page, complaints } = await open(browser, engine.page, look))
+  })
+  afterAll(() => page.context().close())
+
   test.each(Object.keys(SHOWN))('%s', async (name) => {
     engine.state = SHOWN[name]!()
-    const { page, complaints } = await open(browser, engine.page, look)
-    await page.getByRole('heading', { level: 1, name: engine.state.status }).waitFor()
+    await page.locator(`main [data-light="${engine.state.light}"]`).waitFor()
+    await page.getByText(engine.state.config.path).first().waitFor()
     const picture = `${RESULTS}overview-${name}-${look.width}-${look.scheme}`
     await page.screenshot({ path: `${picture}.png` })
     await page.screenshot({ path: `${picture}-full.png`, fullPage: true })
     expect(await violations(page)).toEqual([])
     expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0)
     expect(complaints).toEqual([])
-    await page.context().close()
   })
 })
 
