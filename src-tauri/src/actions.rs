@@ -1,6 +1,7 @@
 //! What a person can do, carried out: one function for each, whoever asks (a click in the tray, the window).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pilotlight_engine::{CommandError, Engine};
 use tauri::{AppHandle, Manager};
@@ -29,7 +30,7 @@ pub(crate) async fn clicked(app: &AppHandle, action: Action) {
         }
     };
     if let Err(error) = done {
-        tracing::warn!(%action, code = error.code, message = error.message, "refused");
+        tracing::warn!(%action, code = error.code, reason = error.message, "refused");
         notifications::show(app, &refused(&action), &error.message);
     }
 }
@@ -54,6 +55,10 @@ fn copy_token(app: &AppHandle) -> Result<(), CommandError> {
 /// Stops the engine (requests under way get its grace period), then the program. Icon and window go at once, so that
 /// a person sees that it was heard.
 pub(crate) async fn quit(app: &AppHandle) {
+    static UNDER_WAY: AtomicBool = AtomicBool::new(false);
+    if UNDER_WAY.swap(true, Ordering::Relaxed) {
+        return;
+    }
     if let Some(tray) = app.try_state::<Arc<Tray>>() {
         tray.hide();
     }

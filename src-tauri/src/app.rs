@@ -1,14 +1,14 @@
 //! The program from start to end: one instance, the engine, the tray, the window, and an orderly way out.
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pilotlight_config::home::Home;
+use pilotlight_config::{Environment, Home};
 use pilotlight_engine::StartError;
-use tauri::{App, AppHandle, Manager, RunEvent};
+use tauri::{App, AppHandle, Manager};
 
-use crate::panel::PanelLook;
-use crate::{Options, actions, commands, engine_link, logging, notifications, tray, window};
+use crate::{Options, actions, context, engine_link, logging, notifications, panel, tray, window, window_process};
 
 /// Threads of the runtime. The work is waiting, not computing: two keep a slow one from holding up the other.
 const WORKERS: usize = 2;
@@ -16,11 +16,14 @@ const WORKERS: usize = 2;
 const PANEL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether a panel shows our icon. Without one, the window is all there is of the program.
-struct HasTray(std::sync::atomic::AtomicBool);
+struct HasTray(AtomicBool);
 
 /// Runs the program until it is told to quit.
 #[must_use]
 pub fn run(options: Options) -> ExitCode {
+    if options.window {
+        return window_process::run();
+    }
     let environment = engine_link::environment();
     let home = Home::from(&environment);
     let _log = logging::start(&home.logs());
@@ -37,7 +40,6 @@ pub fn run(options: Options) -> ExitCode {
     };
     tauri::async_runtime::set(runtime.handle().clone());
 
-    let window_file = home.folder().join("window.json").to_string_lossy().into_owned();
     let built = tauri::Builder::default()
         // First, so that a second start ends before anything of it begins.
         .plugin(
@@ -52,23 +54,12 @@ pub fn run(options: Options) -> ExitCode {
         )
         .plugin(tauri_plugin_notification::init())
         .plugin(tauri_plugin_clipboard_manager::init())
-        .plugin(
-            tauri_plugin_window_state::Builder::new().with_filename(window_file).with_state_flags(window::KEPT).build(),
-        )
-        .invoke_handler(tauri::generate_handler![
-            commands::state,
-            commands::use_model,
-            commands::load_model,
-            commands::unload_model,
-            commands::endpoint_to_clipboard,
-        ])
-        .manage(home)
-        .manage(HasTray(false.into()))
+        .manage(HasTray(AtomicBool::new(true)))
         .setup(move |app| {
             start(app, &options, environment);
             Ok(())
         })
-        .build(tauri::generate_context!());
+        .build(context());
     let app = match built {
         Ok(app) => app,
         Err(error) => {
@@ -76,37 +67,29 @@ pub fn run(options: Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = app.run_return(|app, event| {
-        // The last window closed: the tray stays. Without a tray nothing would be left to see, so that is the end.
-        if let RunEvent::ExitRequested { api, code: None, .. } = event {
-            api.prevent_exit();
-            if !app.state::<HasTray>().0.load(std::sync::atomic::Ordering::Relaxed) {
-                let app = app.clone();
-                tauri::async_runtime::spawn(async move { actions::quit(&app).await });
-            }
-        }
-    });
+    let code = app.run_return(|_, _| {});
+    let _ = std::fs::remove_dir_all(pictures());
     runtime.shutdown_timeout(Duration::from_secs(1));
     u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// Starts the engine and everything that shows it.
-fn start(app: &App, options: &Options, environment: pilotlight_config::home::Environment) {
+fn start(app: &App, options: &Options, environment: Environment) {
     let app = app.handle();
+    let pictures = pictures();
+    notifications::start(app, &pictures);
     let engine = match tauri::async_runtime::block_on(engine_link::start(options, environment)) {
         Ok(engine) => engine,
         Err(error) => return give_up(app, &error),
     };
     app.manage(engine.clone());
-    let look = PanelLook::find(options.panel);
-    app.manage(look.clone());
-
-    let drawn = tray::start(app, look.watch(), pictures());
+    let drawn = tray::start(app, panel::watch(options.panel), &pictures);
     if let Err(error) = &drawn {
         tracing::warn!(%error, "there is no tray icon");
     }
     tauri::async_runtime::spawn(notifications::follow(app.clone(), engine.occurrences()));
-    tauri::async_runtime::spawn(commands::follow(app.clone(), engine.state()));
+    let gone = app.clone();
+    window::start(app, move || window_closed(&gone));
     tauri::async_runtime::spawn(quit_on_signal(app.clone()));
     if !options.hidden {
         window::open(app);
@@ -114,10 +97,18 @@ fn start(app: &App, options: &Options, environment: pilotlight_config::home::Env
     tauri::async_runtime::spawn(stay_visible(app.clone(), drawn.is_ok()));
 }
 
+/// The tray stays when the window is closed. Where there is none, nothing would be left to see, so that is the end.
+fn window_closed(app: &AppHandle) {
+    if !app.state::<HasTray>().0.load(Ordering::Relaxed) {
+        let app = app.clone();
+        tauri::async_runtime::spawn(async move { actions::quit(&app).await });
+    }
+}
+
 /// Opens the window if no panel has taken the icon after a while, and notes whether one has.
 async fn stay_visible(app: AppHandle, drawn: bool) {
     let has_tray = drawn && tray_host().await;
-    app.state::<HasTray>().0.store(has_tray, std::sync::atomic::Ordering::Relaxed);
+    app.state::<HasTray>().0.store(has_tray, Ordering::Relaxed);
     if !has_tray {
         tracing::warn!("no panel shows tray icons: closing the window will stop the program");
         window::open(&app);
@@ -207,8 +198,8 @@ fn display() -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Where the tray's pictures are put for the panel to read: a folder for each process, or two would overwrite each
-/// other's.
+/// Where pictures are put for the desktop to read, those of the tray and that of notifications: a folder for each
+/// process, or two would overwrite each other's.
 fn pictures() -> std::path::PathBuf {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, Into::into);
     runtime.join("pilotlight").join(format!("tray-{}", std::process::id()))

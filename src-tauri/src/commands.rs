@@ -1,61 +1,41 @@
-//! What the window may ask, by Tauri's IPC: the counterpart of `ui/src/lib/backend/tauri.ts`. The permission file
+//! What the page may ask, by Tauri's IPC: the counterpart of `ui/src/lib/backend/tauri.ts`. The permission file
 //! `src-tauri/permissions/window.toml` lists the same names; nothing else of this program can be called from a page.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use pilotlight_engine::CommandError;
-use pilotlight_engine::Engine;
 use pilotlight_engine::state::AppState;
-use tauri::{AppHandle, Emitter, State};
-use tokio::sync::watch;
+use tauri::State;
 
-use crate::{actions, window};
-
-/// The event that carries each new [`AppState`] to the window.
-const STATE: &str = "state";
-/// A window is given a new state at most this often; it always gets the last one.
-const PACE: Duration = Duration::from_millis(100);
+use crate::link::What;
+use crate::window_process::Link;
 
 /// Everything there is to show.
 #[tauri::command]
-pub(crate) fn state(engine: State<'_, Engine>) -> Arc<AppState> {
-    engine.state_now()
+pub(crate) async fn state(link: State<'_, Link>) -> Result<Arc<AppState>, CommandError> {
+    link.state().await
 }
 
 /// Makes a model (a ref or an alias) the primary.
 #[tauri::command]
-pub(crate) async fn use_model(engine: State<'_, Engine>, model: String) -> Result<(), CommandError> {
-    engine.use_model(&model).await.map(drop)
+pub(crate) async fn use_model(link: State<'_, Link>, model: String) -> Result<(), CommandError> {
+    link.ask(What::UseModel { model }).await
 }
 
 /// Loads a model into memory.
 #[tauri::command]
-pub(crate) async fn load_model(engine: State<'_, Engine>, model: String) -> Result<(), CommandError> {
-    engine.load(&model).await.map(drop)
+pub(crate) async fn load_model(link: State<'_, Link>, model: String) -> Result<(), CommandError> {
+    link.ask(What::Load { model }).await
 }
 
 /// Takes a model out of memory.
 #[tauri::command]
-pub(crate) async fn unload_model(engine: State<'_, Engine>, model: String) -> Result<(), CommandError> {
-    engine.unload(&model).await.map(drop)
+pub(crate) async fn unload_model(link: State<'_, Link>, model: String) -> Result<(), CommandError> {
+    link.ask(What::Unload { model }).await
 }
 
 /// Puts the endpoint on the clipboard. (The token goes there from the tray alone: no page ever holds it.)
 #[tauri::command]
-pub(crate) async fn endpoint_to_clipboard(app: AppHandle) -> Result<(), CommandError> {
-    actions::copy_endpoint(&app)
-}
-
-/// Sends each new state to the window while there is one, until the engine is gone.
-pub(crate) async fn follow(app: AppHandle, mut states: watch::Receiver<Arc<AppState>>) {
-    while states.changed().await.is_ok() {
-        let state = states.borrow_and_update().clone();
-        if window::is_open(&app)
-            && let Err(error) = app.emit_to(window::LABEL, STATE, &*state)
-        {
-            tracing::warn!(%error, "the window could not be told the new state");
-        }
-        tokio::time::sleep(PACE).await;
-    }
+pub(crate) async fn endpoint_to_clipboard(link: State<'_, Link>) -> Result<(), CommandError> {
+    link.ask(What::CopyEndpoint).await
 }

@@ -1,6 +1,6 @@
 //! How the shell starts the engine.
 
-use pilotlight_config::home::Environment;
+use pilotlight_config::Environment;
 use pilotlight_engine::{Engine, EngineOptions, StartError};
 
 use crate::Options;

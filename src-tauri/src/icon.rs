@@ -13,6 +13,9 @@ pub enum Panel {
     Dark,
 }
 
+/// The program's own picture, for notifications.
+pub(crate) const OWN: &[u8] = include_bytes!("../../icons/128x128.png");
+
 /// The PNG (44 × 44 pixels) for a state on a panel. The shape alone tells the state; the colour repeats it.
 #[must_use]
 pub fn png(light: Light, panel: Panel) -> &'static [u8] {

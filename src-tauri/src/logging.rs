@@ -1,6 +1,7 @@
 //! Where the log goes: standard error, and a file a day in the home's `logs`, of which a week is kept.
 //! `RUST_LOG` says how much (`info` if it says nothing).
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use tracing_appender::non_blocking::WorkerGuard;
@@ -16,7 +17,8 @@ const DAYS: usize = 7;
 /// file, not the program.
 pub(crate) fn start(folder: &Path) -> Option<WorkerGuard> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let terminal = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let terminal =
+        fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false);
     let files = std::fs::create_dir_all(folder).map_err(|error| error.to_string()).and_then(|()| {
         RollingFileAppender::builder()
             .rotation(Rotation::DAILY)

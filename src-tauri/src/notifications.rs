@@ -1,10 +1,28 @@
 //! Shows a [`Notice`] as a desktop notification. What is worth one, and how often, is the engine's to decide.
 
+use std::path::{Path, PathBuf};
+
 use pilotlight_engine::Notice;
-use tauri::AppHandle;
+use tauri::{AppHandle, Manager};
 use tauri_plugin_notification::NotificationExt;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+
+/// Where our picture is, for a daemon that wants a file. Elsewhere the system takes it from the program.
+struct Picture(PathBuf);
+
+/// Puts our picture where the notification daemon can read it.
+pub(crate) fn start(app: &AppHandle, folder: &Path) {
+    if cfg!(target_os = "linux") {
+        let file = folder.join("pilotlight.png");
+        match std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, crate::icon::OWN)) {
+            Ok(()) => {
+                app.manage(Picture(file));
+            }
+            Err(error) => tracing::warn!(%error, "notifications have no picture"),
+        }
+    }
+}
 
 /// Shows every notice until the engine is gone.
 pub(crate) async fn follow(app: AppHandle, mut notices: broadcast::Receiver<Notice>) {
@@ -20,8 +38,11 @@ pub(crate) async fn follow(app: AppHandle, mut notices: broadcast::Receiver<Noti
 /// Shows one notification. A desktop without a notification daemon loses nothing but the notification: it is logged.
 pub(crate) fn show(app: &AppHandle, title: &str, body: &str) {
     tracing::info!(title, body, "notification");
-    let shown = app.notification().builder().title(title).body(plain(body)).show();
-    if let Err(error) = shown {
+    let mut notification = app.notification().builder().title(title).body(plain(body));
+    if let Some(picture) = app.try_state::<Picture>() {
+        notification = notification.icon(picture.0.to_string_lossy());
+    }
+    if let Err(error) = notification.show() {
         tracing::warn!(%error, "the notification could not be shown");
     }
 }

@@ -29,6 +29,14 @@ pub struct Options {
     /// What the panel looks like that holds the tray icon [default: guessed]
     #[arg(long, value_name = "LOOK", env = "PILOTLIGHT_PANEL")]
     pub panel: Option<Panel>,
+    /// Be the window of the tray that started us
+    #[arg(long, hide = true)]
+    pub window: bool,
+}
+
+impl Options {
+    /// What makes a process the window's instead of the tray's.
+    pub(crate) const WINDOW: &str = "--window";
 }
 
 #[cfg(test)]
@@ -39,5 +47,6 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Options::command().debug_assert();
+        assert!(Options::parse_from(["pilotlight-desktop", Options::WINDOW]).window);
     }
 }

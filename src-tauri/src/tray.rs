@@ -3,7 +3,7 @@
 //! On Linux a panel reports no click on the icon itself, so everything can be done from the menu; elsewhere a left
 //! click opens the window.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pilotlight_engine::Engine;
@@ -52,7 +52,7 @@ enum Item {
 ///
 /// # Errors
 /// Where the platform has no tray, or (on Linux) the indicator library is not installed.
-pub(crate) fn start(app: &AppHandle, panel: watch::Receiver<Panel>, pictures: PathBuf) -> anyhow::Result<()> {
+pub(crate) fn start(app: &AppHandle, panel: watch::Receiver<Panel>, pictures: &Path) -> anyhow::Result<()> {
     let engine = app.state::<Engine>().inner().clone();
     let (retick, asked) = mpsc::unbounded_channel();
     // The library behind the Linux tray is loaded on first use, and panics where it is missing.
@@ -65,7 +65,7 @@ pub(crate) fn start(app: &AppHandle, panel: watch::Receiver<Panel>, pictures: Pa
     Ok(())
 }
 
-fn build(app: &AppHandle, pictures: PathBuf) -> tauri::Result<TrayIcon> {
+fn build(app: &AppHandle, pictures: &Path) -> tauri::Result<TrayIcon> {
     TrayIconBuilder::with_id(ID)
         .temp_dir_path(pictures)
         .icon(Image::from_bytes(icon::png(Light::Stopped, Panel::Dark))?)

@@ -1,72 +1,158 @@
-//! The window: made when it is asked for, and gone when it is closed, so that the web view's memory goes with it while the
-//! tray stays.
+//! The window, as the tray's process sees it: a process of its own, started when the window is asked for and gone when
+//! it is closed. So the web view's memory goes back to the system as a whole (within one process it does not: WebKit
+//! keeps its network process and the graphics libraries for good), and a web view that crashes takes no request with it.
 
-use pilotlight_config::home::Home;
-use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindowBuilder, WindowEvent};
-use tauri_plugin_window_state::{AppHandleExt, StateFlags};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::panel::PanelLook;
+use pilotlight_engine::state::AppState;
+use pilotlight_engine::{CommandError, Engine};
+use tauri::{AppHandle, Manager};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 
-/// The window's label, by which capabilities and events name it.
-pub(crate) const LABEL: &str = "main";
-/// What is kept of it from one time to the next.
-pub(crate) const KEPT: StateFlags = StateFlags::SIZE.union(StateFlags::POSITION).union(StateFlags::MAXIMIZED);
+use crate::link::{Ask, ToWindow, What, line};
+use crate::{Options, actions};
 
-/// Whether there is a window.
-pub(crate) fn is_open(app: &AppHandle) -> bool {
-    app.get_webview_window(LABEL).is_some()
+/// A window is given a new state at most this often; it always gets the last one.
+const PACE: Duration = Duration::from_millis(100);
+/// How long a window may take to close before it is ended.
+const CLOSING: Duration = Duration::from_secs(3);
+
+/// A handle on the task that owns the window's process.
+#[derive(Clone)]
+pub(crate) struct Window(mpsc::UnboundedSender<Wish>);
+
+enum Wish {
+    Open,
+    Close,
 }
 
-/// Opens the window, or brings the one there is to the front. Returns at once.
-pub(crate) fn open(app: &AppHandle) {
+/// Starts the task that owns the window. `closed` is called each time a window has gone.
+pub(crate) fn start(app: &AppHandle, closed: impl Fn() + Send + 'static) {
+    let (wish, mut wishes) = mpsc::unbounded_channel();
+    app.manage(Window(wish));
     let app = app.clone();
-    // On the main thread, one after the other: two clicks make one window.
-    let queued = app.clone().run_on_main_thread(move || {
-        if let Err(error) = open_now(&app) {
-            tracing::error!(%error, "the window could not be opened");
+    tauri::async_runtime::spawn(async move {
+        while let Some(wish) = wishes.recv().await {
+            if matches!(wish, Wish::Open) {
+                if let Err(error) = show(&app, &mut wishes).await {
+                    tracing::error!(%error, "the window failed");
+                }
+                closed();
+            }
         }
     });
-    if let Err(error) = queued {
-        tracing::error!(%error, "the window could not be opened");
-    }
+}
+
+/// Opens the window, or brings the one there is to the front.
+pub(crate) fn open(app: &AppHandle) {
+    wish(app, Wish::Open);
 }
 
 /// Closes the window, if there is one.
 pub(crate) fn close(app: &AppHandle) {
-    if let Some(window) = app.get_webview_window(LABEL)
-        && let Err(error) = window.close()
+    wish(app, Wish::Close);
+}
+
+fn wish(app: &AppHandle, wish: Wish) {
+    if let Some(window) = app.try_state::<Window>()
+        && window.0.send(wish).is_err()
     {
-        tracing::debug!(%error, "the window could not be closed");
+        tracing::error!("nobody looks after the window any more");
     }
 }
 
-fn open_now(app: &AppHandle) -> tauri::Result<()> {
-    if let Some(window) = app.get_webview_window(LABEL) {
-        window.unminimize()?;
-        window.show()?;
-        return window.set_focus();
+/// Shows one window until it is closed.
+async fn show(app: &AppHandle, wishes: &mut mpsc::UnboundedReceiver<Wish>) -> std::io::Result<()> {
+    let mut process = Command::new(std::env::current_exe()?)
+        .arg(Options::WINDOW)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let (Some(input), Some(output)) = (process.stdin.take(), process.stdout.take()) else { return Ok(()) };
+    let spoken = converse(app, wishes, input, BufReader::new(output).lines()).await;
+    // Its input is closed now, which tells it to go, if it was not the first to.
+    end(&mut process).await;
+    // A window that went away while it was being written to was closed, no more.
+    spoken.or_else(|error| if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
+}
+
+async fn converse(
+    app: &AppHandle,
+    wishes: &mut mpsc::UnboundedReceiver<Wish>,
+    mut input: ChildStdin,
+    mut output: Lines<BufReader<ChildStdout>>,
+) -> std::io::Result<()> {
+    let mut states = app.state::<Engine>().state();
+    let (done, mut answers) = mpsc::unbounded_channel();
+    tell_state(&mut input, &mut states).await?;
+    let mut next_state = Instant::now() + PACE;
+    loop {
+        tokio::select! {
+            changed = async { sleep_until(next_state).await; states.changed().await } => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                tell_state(&mut input, &mut states).await?;
+                next_state = Instant::now() + PACE;
+            }
+            Some(answer) = answers.recv() => tell(&mut input, &answer).await?,
+            said = output.next_line() => match said? {
+                Some(said) => match serde_json::from_str::<Ask>(&said) {
+                    Ok(ask) => carry_out(app, ask, done.clone()),
+                    // Whatever else is in the process may write to its standard output.
+                    Err(_) => tracing::debug!(said, "from the window"),
+                },
+                None => return Ok(()),
+            },
+            wish = wishes.recv() => match wish {
+                Some(Wish::Open) => tell(&mut input, &ToWindow::Raise).await?,
+                Some(Wish::Close) | None => return Ok(()),
+            },
+        }
     }
-    let web_data = app.state::<Home>().folder().join("window");
-    let window = WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App("index.html".into()))
-        .title("Pilot Light")
-        .inner_size(1000.0, 700.0)
-        .min_inner_size(640.0, 480.0)
-        .data_directory(web_data)
-        .build()?;
-    let look = app.state::<PanelLook>().inner().clone();
-    if let Ok(theme) = window.theme() {
-        look.system_theme(theme);
-    }
+}
+
+/// Does what a window asks for, beside everything else: a load may take a minute.
+fn carry_out(app: &AppHandle, Ask { ask, what }: Ask, done: mpsc::UnboundedSender<ToWindow>) {
     let app = app.clone();
-    window.on_window_event(move |event| match event {
-        WindowEvent::ThemeChanged(theme) => look.system_theme(*theme),
-        WindowEvent::CloseRequested { .. } => {
-            // At each closing, for a program that is killed at log-out never gets to do it at its end.
-            if let Err(error) = app.save_window_state(KEPT) {
-                tracing::warn!(%error, "the window's place could not be kept");
+    tauri::async_runtime::spawn(async move {
+        let engine = app.state::<Engine>();
+        let outcome: Result<(), CommandError> = match what {
+            What::UseModel { model } => engine.use_model(&model).await.map(drop),
+            What::Load { model } => engine.load(&model).await.map(drop),
+            What::Unload { model } => engine.unload(&model).await.map(drop),
+            What::CopyEndpoint => actions::copy_endpoint(&app),
+        };
+        // A window that has gone meanwhile wants no answer.
+        let _ = done.send(ToWindow::Done { ask, error: outcome.err() });
+    });
+}
+
+async fn tell_state(input: &mut ChildStdin, states: &mut watch::Receiver<Arc<AppState>>) -> std::io::Result<()> {
+    let state = Arc::clone(&states.borrow_and_update());
+    tell(input, &ToWindow::State { state }).await
+}
+
+async fn tell(input: &mut ChildStdin, message: &ToWindow) -> std::io::Result<()> {
+    input.write_all(&line(message)?).await?;
+    input.flush().await
+}
+
+async fn end(process: &mut Child) {
+    match timeout(CLOSING, process.wait()).await {
+        Ok(Ok(status)) if !status.success() => tracing::warn!(%status, "the window's process failed"),
+        Ok(_) => {}
+        Err(_) => {
+            tracing::warn!("the window's process did not end and is stopped");
+            if let Err(error) = process.kill().await {
+                tracing::warn!(%error, "it could not be stopped");
             }
         }
-        _ => {}
-    });
-    Ok(())
+    }
 }

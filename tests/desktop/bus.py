@@ -16,7 +16,7 @@ MENU = "com.canonical.dbusmenu"
 def call(destination, path, method, *arguments):
     """Calls a method and returns what it answers, as a tuple."""
     command = ["gdbus", "call", "--session", "--timeout", "5", "--dest", destination, "--object-path", path, "--method", method]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True)
+    done = subprocess.run([*command, "--", *arguments], capture_output=True, text=True)
     if done.returncode:
         raise BusError(done.stderr.strip())
     return gvariant.parse(done.stdout)

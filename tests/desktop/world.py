@@ -113,7 +113,7 @@ class World(contextlib.ExitStack):
             "OPENCLAW_CONFIG_PATH": str(self.config),
             "HOME": str(self.folder),
             "CLOUD_KEY": "not-a-real-key",
-            "RUST_LOG": os.environ.get("RUST_LOG", "info,pilotlight=debug"),
+            "RUST_LOG": os.environ.get("RUST_LOG", "info"),
         }
 
     def start(self, *arguments):

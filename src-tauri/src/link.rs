@@ -1,0 +1,87 @@
+//! What the tray's process and the window's process say to each other: JSON, a line each, down the window's standard
+//! input and up its standard output. Neither a token nor a key is ever in it.
+
+use std::sync::Arc;
+
+use pilotlight_engine::CommandError;
+use pilotlight_engine::state::AppState;
+use serde::{Deserialize, Serialize};
+
+/// From the tray to the window.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub(crate) enum ToWindow {
+    /// Everything there is to show, anew.
+    State {
+        /// It.
+        state: Arc<AppState>,
+    },
+    /// What the window has asked for is done, or refused.
+    Done {
+        /// Which.
+        ask: u64,
+        /// Why it was refused.
+        error: Option<CommandError>,
+    },
+    /// Come to the front.
+    Raise,
+}
+
+/// From the window to the tray: something to be done.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Ask {
+    /// Its number; [`ToWindow::Done`] names it.
+    pub(crate) ask: u64,
+    /// What.
+    pub(crate) what: What,
+}
+
+/// What a window may ask for. Every effect takes place in the tray's process.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub(crate) enum What {
+    /// Make a model the primary.
+    UseModel {
+        /// A ref or an alias.
+        model: String,
+    },
+    /// Load it into memory.
+    Load {
+        /// A ref or an alias.
+        model: String,
+    },
+    /// Take it out of memory.
+    Unload {
+        /// A ref or an alias.
+        model: String,
+    },
+    /// Put the endpoint on the clipboard, which outlives the window.
+    CopyEndpoint,
+}
+
+/// A message as its line.
+pub(crate) fn line<T: Serialize>(message: &T) -> Result<Vec<u8>, serde_json::Error> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_and_means_the_same_on_the_other_side() {
+        let mut state = crate::samples::warm();
+        state.status = "two\nlines".to_owned();
+        let sent = line(&ToWindow::State { state: Arc::new(state.clone()) }).unwrap();
+        assert_eq!(sent.iter().filter(|byte| **byte == b'\n').count(), 1);
+        let ToWindow::State { state: got } = serde_json::from_slice(&sent).unwrap() else { panic!("another message") };
+        assert_eq!(*got, state);
+
+        let asked = Ask { ask: 7, what: What::Load { model: "lmstudio/a\u{2028}b".to_owned() } };
+        let got: Ask = serde_json::from_slice(&line(&asked).unwrap()).unwrap();
+        assert_eq!((got.ask, got.what), (7, asked.what));
+    }
+}
