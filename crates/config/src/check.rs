@@ -1,0 +1,370 @@
+//! Reads the configuration from its files: `$include`, `${VAR}`, the typed view, and every diagnostic. I/O happens here,
+//! through `files`.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use indexmap::IndexMap;
+use json5_edit::{Document, Kind, Node, Path as KeyPath};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::diagnostic::{Diagnostic, Severity, has_error};
+use crate::files::{Disk, Files};
+use crate::home::Environment;
+use crate::interpret::interpret;
+use crate::location::ConfigLocation;
+use crate::model::ModelConfiguration;
+use crate::tree::{At, Data, Origin, Source, Tree};
+use crate::variables::{Variables, parse_dotenv};
+
+/// How deep files may include files.
+///
+/// Source: `MAX_INCLUDE_DEPTH` in `src/config/includes.ts` of OpenClaw.
+pub const MAX_INCLUDE_DEPTH: usize = 10;
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Every file it depends on, the main one first, whether it exists or not.
+    pub files: Vec<PathBuf>,
+    /// The hash of the bytes of every file that was read.
+    pub revision: String,
+    /// What it says; none when an error stops it from being used.
+    pub result: Option<ModelConfiguration>,
+    /// What is wrong, in the order of the files and lines.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads the configuration as it is on the disk now. Never fails: what is wrong is in the diagnostics.
+#[must_use]
+pub fn read(location: &ConfigLocation, environment: &Environment) -> Reading {
+    read_through(&Disk, location, environment).reading
+}
+
+/// What was read, with what an edit needs.
+pub(crate) struct Full {
+    pub reading: Reading,
+    pub sources: Vec<Source>,
+    /// None when a file could not be read or parsed, or an include failed.
+    pub tree: Option<Tree>,
+    /// What it says, errors of meaning or not.
+    pub configuration: Option<ModelConfiguration>,
+}
+
+pub(crate) fn read_through(files: &dyn Files, location: &ConfigLocation, environment: &Environment) -> Full {
+    let folder = location.path.parent().unwrap_or(Path::new("/"));
+    let mut assembly = Assembly {
+        files,
+        folder: normal(folder),
+        real_folder: files.real(folder),
+        sources: Vec::new(),
+        places: Vec::new(),
+        paths: Vec::new(),
+        diagnostics: Vec::new(),
+        hash: Sha256::new(),
+    };
+    let mut tree = assembly.main(location);
+    if has_error(&assembly.diagnostics) {
+        tree = None;
+    }
+    let dotenv_path = folder.join(".env");
+    let dotenv = files.read(&dotenv_path).map(|text| parse_dotenv(&text)).unwrap_or_default();
+    assembly.paths.push(dotenv_path);
+    let Assembly { sources, paths, mut diagnostics, hash, .. } = assembly;
+    let configuration = tree.as_ref().map(|tree| {
+        let block = env_block(tree);
+        let (configuration, found) =
+            interpret(tree, &sources, Variables { environment, dotenv: &dotenv, block: &block });
+        diagnostics.extend(found);
+        configuration
+    });
+    diagnostics.sort_by_key(|diagnostic| {
+        (paths.iter().position(|path| *path == diagnostic.file), diagnostic.line, diagnostic.column)
+    });
+    let result = configuration.clone().filter(|_| !has_error(&diagnostics));
+    let reading = Reading { files: paths, revision: hex::encode(hash.finalize()), result, diagnostics };
+    Full { reading, sources, tree, configuration }
+}
+
+/// The configuration's own `env` block, which stands in for variables that are not set.
+fn env_block(tree: &Tree) -> BTreeMap<String, String> {
+    let root = At::root(tree);
+    let strings = |at: Option<At<'_>>| match at.map(|at| &at.tree.data) {
+        Some(Data::Object(members)) => members
+            .iter()
+            .filter_map(|(key, value)| match &value.data {
+                Data::Scalar(Value::String(text)) => Some((key.clone(), text.clone())),
+                _ => None,
+            })
+            .collect(),
+        _ => BTreeMap::new(),
+    };
+    let mut block = strings(root.get("env"));
+    block.extend(strings(root.at(&["env", "vars"])));
+    block
+}
+
+/// The files being put together.
+struct Assembly<'f> {
+    files: &'f dyn Files,
+    /// The folder that includes must stay in, as written and with links followed.
+    folder: PathBuf,
+    real_folder: PathBuf,
+    sources: Vec<Source>,
+    /// For each source, where in the configuration it is included.
+    places: Vec<KeyPath>,
+    paths: Vec<PathBuf>,
+    diagnostics: Vec<Diagnostic>,
+    hash: Sha256,
+}
+
+impl Assembly<'_> {
+    fn main(&mut self, location: &ConfigLocation) -> Option<Tree> {
+        let path = location.path.clone();
+        self.paths.push(path.clone());
+        match self.files.read(&path) {
+            Ok(text) => self.file(path, &text, KeyPath::root(), &[]),
+            Err(error) => {
+                let (code, message) = unreadable(&error, location.openclaw);
+                self.diagnostics.push(Diagnostic {
+                    severity: Severity::Error,
+                    code,
+                    file: path,
+                    path: String::new(),
+                    line: 1,
+                    column: 1,
+                    message,
+                });
+                None
+            }
+        }
+    }
+
+    /// One file's tree, with what it includes. `place` is where it stands in the configuration, and `above` are the files that led to it.
+    fn file(&mut self, path: PathBuf, text: &str, place: KeyPath, above: &[PathBuf]) -> Option<Tree> {
+        self.hash.update((text.len() as u64).to_le_bytes());
+        self.hash.update(text.as_bytes());
+        match Document::parse(text) {
+            Ok(document) => {
+                let root = document.root().clone();
+                let mut here = above.to_vec();
+                here.push(normal(&path));
+                self.sources.push(Source { path, document });
+                self.places.push(place);
+                self.build(self.sources.len() - 1, &root, None, &KeyPath::root(), &here)
+            }
+            Err(error) => {
+                self.diagnostics.push(Diagnostic {
+                    severity: Severity::Error,
+                    code: "syntax",
+                    file: path,
+                    path: String::new(),
+                    line: error.line,
+                    column: error.column,
+                    message: error.message,
+                });
+                None
+            }
+        }
+    }
+
+    fn build(
+        &mut self,
+        file: usize,
+        node: &Node,
+        key: Option<usize>,
+        path: &KeyPath,
+        here: &[PathBuf],
+    ) -> Option<Tree> {
+        let origin = Origin { file, path: path.clone(), offset: node.span.start, key };
+        let data = match &node.kind {
+            Kind::Scalar(value) => Data::Scalar(value.clone()),
+            Kind::Array(items) => {
+                let items = items.iter().enumerate();
+                Data::Array(
+                    items
+                        .map(|(at, item)| self.build(file, item, None, &path.then(at), here))
+                        .collect::<Option<_>>()?,
+                )
+            }
+            Kind::Object(members) => {
+                let mut object = IndexMap::new();
+                let mut include = None;
+                for (at, member) in members.iter().enumerate() {
+                    let path = path.then(member.key.as_str());
+                    if members[..at].iter().any(|earlier| earlier.key == member.key) {
+                        let message = "this key stands twice in its object; the later one counts: remove the other";
+                        self.note(
+                            Severity::Warning,
+                            "duplicate-key",
+                            file,
+                            member.key_span.start,
+                            &path,
+                            message.to_owned(),
+                        );
+                    }
+                    if member.key == "$include" {
+                        include = Some(&member.value);
+                        continue;
+                    }
+                    let tree = self.build(file, &member.value, Some(member.key_span.start), &path, here)?;
+                    object.insert(member.key.clone(), tree);
+                }
+                if let Some(include) = include {
+                    return self.include(file, include, object, origin, here);
+                }
+                Data::Object(object)
+            }
+        };
+        Some(Tree { data, origin })
+    }
+
+    /// What an object with `$include` stands for: the included file in its place, or under its other members.
+    fn include(
+        &mut self,
+        file: usize,
+        include: &Node,
+        others: IndexMap<String, Tree>,
+        origin: Origin,
+        here: &[PathBuf],
+    ) -> Option<Tree> {
+        let path = origin.path.then("$include");
+        let (names, is_list): (Vec<&Node>, bool) = match &include.kind {
+            Kind::Array(items) => (items.iter().collect(), true),
+            _ => (vec![include], false),
+        };
+        let mut included: Option<Tree> = None;
+        for node in names {
+            let Kind::Scalar(Value::String(name)) = &node.kind else {
+                let message = format!("$include takes a file name or a list of them, found {}", node.type_name());
+                self.note(Severity::Error, "include-type", file, node.span.start, &path, message);
+                continue;
+            };
+            let tree = match self.target(file, name, here) {
+                Ok((target, text)) => self.file(target, &text, self.whole(file, &origin.path), here),
+                Err((code, message)) => {
+                    self.note(Severity::Error, code, file, node.span.start, &path, message);
+                    None
+                }
+            };
+            included = match (included, tree) {
+                (Some(before), Some(tree)) => Some(before.merged(tree)),
+                (before, tree) => tree.or(before),
+            };
+        }
+        let empty = Tree { data: Data::Object(IndexMap::new()), origin: origin.clone() };
+        let included = match included {
+            Some(tree) => tree,
+            None if is_list => empty,
+            None => return None,
+        };
+        if others.is_empty() {
+            return Some(included);
+        }
+        if !matches!(included.data, Data::Object(_)) {
+            let message = "a file that is included beside other keys must hold an object".to_owned();
+            self.note(Severity::Error, "include-type", file, include.span.start, &path, message);
+            return None;
+        }
+        Some(included.merged(Tree { data: Data::Object(others), origin }))
+    }
+
+    /// The file that an include names, and its text.
+    fn target(
+        &mut self,
+        file: usize,
+        name: &str,
+        here: &[PathBuf],
+    ) -> Result<(PathBuf, String), (&'static str, String)> {
+        let base = self.sources[file].path.parent().unwrap_or(Path::new("/")).to_owned();
+        let target = normal(&base.join(name));
+        if !target.starts_with(&self.folder) {
+            let folder = self.folder.display();
+            return Err((
+                "include-outside",
+                format!("{name} is outside the configuration's folder {folder}: move it there"),
+            ));
+        }
+        if here.contains(&target) {
+            let chain: Vec<String> = here.iter().chain([&target]).map(|path| path.display().to_string()).collect();
+            return Err(("include-cycle", format!("this file includes itself: {}", chain.join(" includes "))));
+        }
+        if here.len() > MAX_INCLUDE_DEPTH {
+            return Err((
+                "include-depth",
+                format!("files include files more than {MAX_INCLUDE_DEPTH} deep: flatten them"),
+            ));
+        }
+        if !self.paths.contains(&target) {
+            self.paths.push(target.clone());
+        }
+        let real = self.files.real(&target);
+        if !real.starts_with(&self.real_folder) {
+            let shown = real.display();
+            return Err((
+                "include-outside",
+                format!("{name} is a link that leads outside the configuration's folder, to {shown}"),
+            ));
+        }
+        match self.files.read(&target) {
+            Ok(text) => Ok((target, text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(("include-missing", format!("there is no file {}", target.display())))
+            }
+            Err(error) => Err(("include-unreadable", format!("{} cannot be read: {error}", target.display()))),
+        }
+    }
+
+    /// A path in one of the files as a path in the configuration.
+    fn whole(&self, file: usize, path: &KeyPath) -> KeyPath {
+        self.places[file].steps().iter().chain(path.steps()).cloned().collect()
+    }
+
+    fn note(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        file: usize,
+        offset: usize,
+        path: &KeyPath,
+        message: String,
+    ) {
+        let source = &self.sources[file];
+        let (line, column) = source.document.position(offset);
+        let path = self.whole(file, path);
+        let file = source.path.clone();
+        self.diagnostics.push(Diagnostic { severity, code, file, path: path.to_string(), line, column, message });
+    }
+}
+
+fn unreadable(error: &io::Error, openclaw: bool) -> (&'static str, String) {
+    match error.kind() {
+        io::ErrorKind::NotFound if openclaw => {
+            ("missing", "there is no such file: run OpenClaw's setup, or name another file with --config".to_owned())
+        }
+        io::ErrorKind::NotFound => {
+            ("missing", "there is no such file yet: it is made when Pilot Light first starts".to_owned())
+        }
+        io::ErrorKind::PermissionDenied => {
+            ("unreadable", "this file may not be read by you: change its owner or its mode".to_owned())
+        }
+        _ => ("unreadable", format!("this file cannot be read: {error}")),
+    }
+}
+
+/// A path without `.` and `..`, by its text alone.
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

@@ -1,0 +1,421 @@
+//! From the text of the settings file to [`Settings`], with a diagnostic for every unknown key and wrong value. No I/O.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use json5_edit::{Document, Kind, Node, Path as KeyPath};
+use pilotlight_wire::{Location, ModelRef, Secret};
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::home::Environment;
+use crate::settings::{
+    Cold, KeepWarm, KeeperSettings, LedgerSettings, ModelSettings, Named, NotificationSettings, Privacy,
+    ProviderSettings, Runtime, Settings, TokenSetting,
+};
+use crate::tree::{At, Data, Origin, Report, Source, Tree};
+use crate::variables::Variables;
+
+/// Reads the settings. What is wrong takes its default, except where that would open what was meant to be closed: a
+/// mistake in `privacy`, or a text that cannot be read at all, means local only.
+pub(crate) fn read_settings(path: &Path, text: &str, environment: &Environment) -> (Settings, Vec<Diagnostic>) {
+    let document = match Document::parse(text) {
+        Ok(document) => document,
+        Err(error) => {
+            let diagnostic = Diagnostic {
+                severity: Severity::Error,
+                code: "syntax",
+                file: path.to_owned(),
+                path: String::new(),
+                line: error.line,
+                column: error.column,
+                message: error.message,
+            };
+            return (closed(), vec![diagnostic]);
+        }
+    };
+    let tree = located(document.root(), None, &KeyPath::root());
+    let sources = [Source { path: path.to_owned(), document }];
+    let mut reader = Reader { report: Report::new(&sources), environment };
+    let settings = reader.settings(&At::root(&tree));
+    (settings, reader.report.diagnostics)
+}
+
+/// What holds when the file cannot be read at all and nothing is known of what it forbids.
+pub(crate) fn closed() -> Settings {
+    Settings { privacy: Privacy { local_only: true, regions: None }, ..Settings::default() }
+}
+
+fn located(node: &Node, key: Option<usize>, path: &KeyPath) -> Tree {
+    let data = match &node.kind {
+        Kind::Scalar(value) => Data::Scalar(value.clone()),
+        Kind::Array(items) => {
+            Data::Array(items.iter().enumerate().map(|(at, item)| located(item, None, &path.then(at))).collect())
+        }
+        Kind::Object(members) => Data::Object(
+            members
+                .iter()
+                .map(|member| {
+                    let path = path.then(member.key.as_str());
+                    (member.key.clone(), located(&member.value, Some(member.key_span.start), &path))
+                })
+                .collect(),
+        ),
+    };
+    Tree { data, origin: Origin { file: 0, path: path.clone(), offset: node.span.start, key } }
+}
+
+/// The keys of the file, object by object. The published schema has the same ones, by a test.
+pub(crate) const KEYS: &[&str] = &[
+    "$schema",
+    "listen",
+    "token",
+    "cold",
+    "named",
+    "map",
+    "privacy",
+    "providers",
+    "models",
+    "keeper",
+    "budgets",
+    "notifications",
+    "ledger",
+];
+pub(crate) const PRIVACY_KEYS: &[&str] = &["localOnly", "regions"];
+pub(crate) const PROVIDER_KEYS: &[&str] = &["location", "region", "runtime"];
+pub(crate) const MODEL_KEYS: &[&str] = &["keepWarm", "firstToken"];
+pub(crate) const KEEPER_KEYS: &[&str] = &["poll", "maxModels", "maxMemory"];
+pub(crate) const NOTIFICATION_KEYS: &[&str] = &["unloaded", "back", "hosted", "problems"];
+pub(crate) const LEDGER_KEYS: &[&str] = &["keepDays"];
+
+struct Reader<'s> {
+    report: Report<'s>,
+    environment: &'s Environment,
+}
+
+impl Reader<'_> {
+    fn settings(&mut self, root: &At<'_>) -> Settings {
+        let default = Settings::default();
+        if !matches!(root.tree.data, Data::Object(_)) {
+            self.report.wrong_type(root, "an object");
+            return closed();
+        }
+        // A misspelt `privacy` may forbid what its default allows.
+        let privacy_unclear = root.member("privacy").is_none()
+            && self.report.members(root).iter().any(|(key, _)| is_near("privacy", key));
+        self.keys(root, KEYS);
+        let listen = root.get("listen").and_then(|at| Some((self.address(&at)?, at)));
+        let token = root.member("token").map(|at| self.token(&at)).unwrap_or(TokenSetting::Made);
+        let mut settings = Settings {
+            listen: listen.as_ref().map_or(default.listen, |(address, _)| *address),
+            token,
+            cold: self.choice(root, "cold", &[("bridge", Cold::Bridge), ("wait", Cold::Wait)]),
+            named: self.choice(root, "named", &[("strict", Named::Strict), ("failover", Named::Failover)]),
+            map: self.map(root),
+            privacy: if privacy_unclear { closed().privacy } else { self.privacy(root) },
+            providers: self.providers(root),
+            models: self.models(root),
+            keeper: self.keeper(root),
+            notifications: self.notifications(root),
+            ledger: self.ledger(root),
+        };
+        self.later(root, "budgets", "budgets");
+        if let Some((address, at)) = listen
+            && settings.token == TokenSetting::None
+            && !address.ip().is_loopback()
+        {
+            let message = format!(
+                "{address} can be reached from other machines, so a token must be asked for: remove token: null, or listen \
+                 on 127.0.0.1"
+            );
+            self.report.error("open-listener", &at, message);
+            settings.listen = default.listen;
+        }
+        settings
+    }
+
+    /// Unknown keys, with the known one that was likely meant.
+    fn keys(&mut self, at: &At<'_>, known: &[&str]) {
+        for (key, member) in self.report.members(at) {
+            if known.contains(&key) {
+                continue;
+            }
+            let meant = known.iter().find(|name| is_near(name, key));
+            let hint = meant
+                .map_or_else(|| format!("known here: {}", known.join(", ")), |name| format!("did you mean {name}?"));
+            self.report.at_key(Severity::Error, "unknown-key", &member, format!("there is no setting {key}: {hint}"));
+        }
+    }
+
+    /// An object that may be left out, with its keys checked.
+    fn object<'a>(&mut self, root: &At<'a>, key: &str, known: &[&str]) -> Option<At<'a>> {
+        let at = root.get(key)?;
+        self.keys(&at, known);
+        matches!(at.tree.data, Data::Object(_)).then_some(at)
+    }
+
+    /// A key that a later version will obey; said, rather than taken in silence, when it is used.
+    fn later(&mut self, root: &At<'_>, key: &str, what: &str) {
+        let Some(at) = root.get(key) else { return };
+        if !matches!(&at.tree.data, Data::Object(members) if members.is_empty()) {
+            self.report.warning("not-yet", &at, format!("{what} are not obeyed by this version yet"));
+        }
+    }
+
+    fn choice<T: Copy + Default>(&mut self, root: &At<'_>, key: &str, values: &[(&str, T)]) -> T {
+        let Some(at) = root.get(key) else { return T::default() };
+        let Some(written) = self.report.string(&at) else { return T::default() };
+        if let Some((_, value)) = values.iter().find(|(name, _)| *name == written) {
+            return *value;
+        }
+        let names: Vec<String> = values.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        self.report.error("unknown-value", &at, format!("{written:?} is none of {}", names.join(", ")));
+        T::default()
+    }
+
+    fn address(&mut self, at: &At<'_>) -> Option<SocketAddr> {
+        let written = self.report.string(at)?.trim();
+        let port = |port: &str| port.parse::<u16>().ok();
+        let local = written.strip_prefix("localhost:").and_then(port);
+        if let Some(port) = local {
+            return Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        }
+        if let Ok(address) = written.parse() {
+            return Some(address);
+        }
+        self.report.error("bad-address", at, format!("{written:?} is no address and port: write \"127.0.0.1:11235\""));
+        None
+    }
+
+    /// The token; where it is wrong, one is made and asked for.
+    fn token(&mut self, at: &At<'_>) -> TokenSetting {
+        if at.is_null() {
+            return TokenSetting::None;
+        }
+        let none = std::collections::BTreeMap::new();
+        let variables = Variables { environment: self.environment, dotenv: &none, block: &none };
+        if matches!(at.tree.data, Data::Object(_)) {
+            self.keys(at, &["source", "provider", "id"]);
+            let part = |key: &str| at.get(key).and_then(|at| at.as_str()).unwrap_or_default();
+            let (source, variable) = (part("source"), part("id"));
+            return match (source, variables.get(variable)) {
+                ("env", Some(value)) => TokenSetting::Env { variable: variable.to_owned(), value: Secret::new(value) },
+                ("env", None) => self.unset(at, variable),
+                _ => {
+                    let message = "a token can be taken from {source: \"env\", id: \"VARIABLE\"} only, or be a string";
+                    self.report.error("unknown-value", at, message);
+                    TokenSetting::Made
+                }
+            };
+        }
+        let Some(written) = self.report.string(at) else { return TokenSetting::Made };
+        let done = variables.substitute(written);
+        if let Some(variable) = done.unset.first() {
+            return self.unset(at, variable);
+        }
+        let token = done.text.trim();
+        if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
+            let message = "a token is of letters, digits and signs, without spaces: write null to ask for none";
+            self.report.error("unknown-value", at, message);
+            return TokenSetting::Made;
+        }
+        let value = Secret::new(token);
+        match done.used.into_iter().next() {
+            Some(variable) => TokenSetting::Env { variable, value },
+            None => TokenSetting::Literal(value),
+        }
+    }
+
+    fn unset(&mut self, at: &At<'_>, variable: &str) -> TokenSetting {
+        let message = format!("the variable {variable} is not set: set it where Pilot Light is started");
+        self.report.error("variable-unset", at, message);
+        TokenSetting::Made
+    }
+
+    fn map(&mut self, root: &At<'_>) -> IndexMap<String, String> {
+        let Some(at) = root.get("map") else { return IndexMap::new() };
+        let members = self.report.members(&at);
+        members
+            .into_iter()
+            .filter_map(|(pattern, target)| {
+                let target = self.report.string(&target)?.trim();
+                Some((pattern.to_owned(), target.to_owned()))
+            })
+            .collect()
+    }
+
+    fn privacy(&mut self, root: &At<'_>) -> Privacy {
+        let errors = |reader: &Self| {
+            reader.report.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
+        };
+        let before = errors(self);
+        let mut privacy = Privacy::default();
+        if let Some(at) = self.object(root, "privacy", PRIVACY_KEYS) {
+            if let Some(at) = at.get("localOnly") {
+                privacy.local_only = self.report.boolean(&at).unwrap_or_default();
+            }
+            if let Some(at) = at.get("regions") {
+                let items = self.report.items(&at);
+                let regions = items.iter().filter_map(|item| self.report.string(item));
+                privacy.regions = Some(regions.map(|region| region.trim().to_lowercase()).collect());
+            }
+        }
+        if errors(self) > before {
+            privacy.local_only = true;
+        }
+        privacy
+    }
+
+    fn providers(&mut self, root: &At<'_>) -> IndexMap<String, ProviderSettings> {
+        let Some(at) = root.get("providers") else { return IndexMap::new() };
+        let mut providers = IndexMap::new();
+        for (id, at) in self.report.members(&at) {
+            self.keys(&at, PROVIDER_KEYS);
+            let places = [("local", Some(Location::Local)), ("hosted", Some(Location::Hosted))];
+            let runtimes =
+                [("lmstudio", Some(Runtime::LmStudio)), ("openai-compatible", Some(Runtime::OpenaiCompatible))];
+            let settings = ProviderSettings {
+                location: self.choice(&at, "location", &places),
+                region: at
+                    .get("region")
+                    .and_then(|at| self.report.string(&at))
+                    .map(|region| region.trim().to_lowercase()),
+                runtime: self.choice(&at, "runtime", &runtimes),
+            };
+            providers.insert(id.trim().to_lowercase(), settings);
+        }
+        providers
+    }
+
+    fn models(&mut self, root: &At<'_>) -> IndexMap<ModelRef, ModelSettings> {
+        let Some(at) = root.get("models") else { return IndexMap::new() };
+        let mut models = IndexMap::new();
+        for (name, at) in self.report.members(&at) {
+            let Ok(model) = name.parse::<ModelRef>() else {
+                let message = format!("{name:?} is no model ref: write provider/model");
+                self.report.at_key(Severity::Error, "bad-ref", &at, message);
+                continue;
+            };
+            self.keys(&at, MODEL_KEYS);
+            let keep_warm = match at.get("keepWarm") {
+                Some(policy) if matches!(policy.tree.data, Data::Object(_)) => {
+                    let message =
+                        "a schedule is not obeyed by this version yet: write \"always\", \"chain\" or \"never\"";
+                    self.report.error("not-yet", &policy, message);
+                    KeepWarm::default()
+                }
+                _ => {
+                    let values = [("always", KeepWarm::Always), ("chain", KeepWarm::Chain), ("never", KeepWarm::Never)];
+                    self.choice(&at, "keepWarm", &values)
+                }
+            };
+            let first_token = at.get("firstToken").and_then(|at| self.duration(&at));
+            models.insert(model, ModelSettings { keep_warm, first_token });
+        }
+        models
+    }
+
+    fn keeper(&mut self, root: &At<'_>) -> KeeperSettings {
+        let mut keeper = KeeperSettings::default();
+        if let Some(at) = self.object(root, "keeper", KEEPER_KEYS) {
+            if let Some(at) = at.get("poll")
+                && let Some(poll) = self.duration(&at)
+            {
+                if poll < Duration::from_millis(100) {
+                    self.report.error(
+                        "unknown-value",
+                        &at,
+                        "less than 100ms would keep the runtime busy: write \"5s\"",
+                    );
+                } else {
+                    keeper.poll = poll;
+                }
+            }
+            self.later(&at, "maxModels", "limits of the keeper");
+            self.later(&at, "maxMemory", "limits of the keeper");
+        }
+        keeper
+    }
+
+    fn notifications(&mut self, root: &At<'_>) -> NotificationSettings {
+        let default = NotificationSettings::default();
+        let Some(at) = self.object(root, "notifications", NOTIFICATION_KEYS) else { return default };
+        let mut shown = |key: &str| at.get(key).and_then(|at| self.report.boolean(&at)).unwrap_or(true);
+        NotificationSettings {
+            unloaded: shown("unloaded"),
+            back: shown("back"),
+            hosted: shown("hosted"),
+            problems: shown("problems"),
+        }
+    }
+
+    fn ledger(&mut self, root: &At<'_>) -> LedgerSettings {
+        let default = LedgerSettings::default();
+        let days = self.object(root, "ledger", LEDGER_KEYS).and_then(|at| at.get("keepDays"));
+        let days = days.and_then(|at| self.report.count(&at)).and_then(|days| u32::try_from(days).ok());
+        LedgerSettings { keep_days: days.unwrap_or(default.keep_days) }
+    }
+
+    /// `500ms`, `5s`, `2m`, `1h`. Above zero.
+    fn duration(&mut self, at: &At<'_>) -> Option<Duration> {
+        let written = self.report.string(at)?.trim();
+        let read = parse_duration(written);
+        if read.is_none() {
+            let message =
+                format!("{written:?} is no length of time: write it like \"500ms\", \"5s\", \"2m\" or \"1h\"");
+            self.report.error("bad-duration", at, message);
+        }
+        read
+    }
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+    let (number, unit) = text.split_at(digits);
+    let milliseconds = match unit.trim() {
+        "ms" => 1.0,
+        "s" => 1e3,
+        "m" | "min" => 60e3,
+        "h" => 3600e3,
+        _ => return None,
+    };
+    let length = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * milliseconds / 1e3).ok()?;
+    // A year is longer than anything that is meant.
+    (length > Duration::ZERO && length < Duration::from_secs(365 * 86400)).then_some(length)
+}
+
+/// Whether two names differ, their case apart, by no more than one letter that is added, left out, changed, or exchanged
+/// with the next.
+fn is_near(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.to_lowercase().chars().collect(), b.to_lowercase().chars().collect());
+    let same_start = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+    let same_end = a[same_start..].iter().rev().zip(b[same_start..].iter().rev()).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[same_start..a.len() - same_end], &b[same_start..b.len() - same_end]);
+    matches!((a, b), ([_] | [], [_] | [])) || matches!((a, b), ([w, x], [y, z]) if w == z && x == y)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time() {
+        for (text, expected) in [
+            ("500ms", Some(500)),
+            ("5s", Some(5000)),
+            ("1.5 s", Some(1500)),
+            ("2m", Some(120_000)),
+            ("1h", Some(3_600_000)),
+            ("0s", None),
+            ("5", None),
+            ("s", None),
+            ("-1s", None),
+            ("1e9h", None),
+            ("99999999h", None),
+            ("1.2.3s", None),
+        ] {
+            assert_eq!(parse_duration(text), expected.map(Duration::from_millis), "{text}");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The published schema of the settings file, for editors that complete and check by one. The types here are only its
+//! shape; what is read is read by `settings_read`, and a test keeps the two alike.
+#![allow(dead_code, reason = "the fields are there for their names, types and comments")]
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde_json::Value;
+
+/// The JSON Schema of `settings.json5`.
+#[must_use]
+pub fn settings_schema() -> Value {
+    schemars::schema_for!(SettingsFile).to_value()
+}
+
+/// Settings of Pilot Light. Every key has a default.
+#[derive(JsonSchema)]
+#[schemars(title = "Pilot Light settings", rename_all = "camelCase", deny_unknown_fields)]
+struct SettingsFile {
+    /// This schema.
+    #[schemars(rename = "$schema", default)]
+    schema: Option<String>,
+    /// Address and port of the proxy. Default: 127.0.0.1:11235.
+    #[schemars(default, example = "127.0.0.1:11235")]
+    listen: Option<String>,
+    /// What clients must show, as bearer or x-api-key. Left out: one is made at the first run. null: none is asked for, on
+    /// loopback only.
+    #[schemars(default)]
+    token: Option<Token>,
+    /// A request for a cold local model is answered by the next candidate while it loads (bridge, the default), or waits.
+    #[schemars(default)]
+    cold: Option<ColdName>,
+    /// A request for a named model is for that model alone (strict, the default), or goes on along the chain (failover).
+    #[schemars(default)]
+    named: Option<NamedName>,
+    /// What names mean that no model has: a pattern with *, and primary, an alias or a ref. The first that fits wins.
+    #[schemars(default, example = serde_json::json!({ "claude-*": "primary" }))]
+    map: BTreeMap<String, String>,
+    /// Where requests may go.
+    #[schemars(default)]
+    privacy: Option<PrivacyFile>,
+    /// What cannot be told from a provider's address, by provider id.
+    #[schemars(default)]
+    providers: BTreeMap<String, ProviderFile>,
+    /// Policies, by model ref.
+    #[schemars(default)]
+    models: BTreeMap<String, ModelFile>,
+    /// How local models are watched.
+    #[schemars(default)]
+    keeper: Option<KeeperFile>,
+    /// Not obeyed by this version yet.
+    #[schemars(default)]
+    budgets: Option<BTreeMap<String, Value>>,
+    /// Which notifications are shown. All are by default.
+    #[schemars(default)]
+    notifications: Option<NotificationsFile>,
+    /// How long what was served is remembered.
+    #[schemars(default)]
+    ledger: Option<LedgerFile>,
+}
+
+/// A token, "${VARIABLE}", or a secret ref to a variable.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Token {
+    Text(String),
+    Reference(SecretRef),
+}
+
+/// A secret that stands elsewhere.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct SecretRef {
+    /// Where: the environment.
+    source: SecretSource,
+    /// Not used for variables.
+    #[schemars(default)]
+    provider: Option<String>,
+    /// The variable.
+    id: String,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum SecretSource {
+    Env,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum ColdName {
+    Bridge,
+    Wait,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum NamedName {
+    Strict,
+    Failover,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct PrivacyFile {
+    /// No byte goes to a hosted model, whatever fails.
+    #[schemars(default)]
+    local_only: Option<bool>,
+    /// The only regions that a hosted provider may be in, such as ["eu"]. null: any.
+    #[schemars(default)]
+    regions: Option<Vec<String>>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct ProviderFile {
+    /// Whether it runs on hardware of yours. Default: told by its address.
+    #[schemars(default)]
+    location: Option<LocationName>,
+    /// The region it is in.
+    #[schemars(default)]
+    region: Option<String>,
+    /// What it is. Default: found by asking.
+    #[schemars(default)]
+    runtime: Option<RuntimeName>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum LocationName {
+    Local,
+    Hosted,
+}
+
+#[derive(JsonSchema)]
+enum RuntimeName {
+    #[schemars(rename = "lmstudio")]
+    LmStudio,
+    #[schemars(rename = "openai-compatible")]
+    OpenaiCompatible,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct ModelFile {
+    /// Keep it loaded always, while it is in the chain (the default), or never.
+    #[schemars(default)]
+    keep_warm: Option<KeepWarmName>,
+    /// How long its first content may take once it is warm, such as "120s".
+    #[schemars(default, example = "120s")]
+    first_token: Option<Length>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum KeepWarmName {
+    Always,
+    Chain,
+    Never,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct KeeperFile {
+    /// How often a runtime is asked for its state. Default: 5s.
+    #[schemars(default, example = "5s")]
+    poll: Option<Length>,
+    /// Not obeyed by this version yet.
+    #[schemars(default)]
+    max_models: Option<u32>,
+    /// Not obeyed by this version yet.
+    #[schemars(default)]
+    max_memory: Option<String>,
+}
+
+/// A length of time: a number and ms, s, m or h.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+struct Length(#[schemars(regex(pattern = r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|min|h)$"))] String);
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct NotificationsFile {
+    /// A local model was unloaded, or its runtime went away.
+    #[schemars(default)]
+    unloaded: Option<bool>,
+    /// It is back.
+    #[schemars(default)]
+    back: Option<bool>,
+    /// A hosted model is answering instead.
+    #[schemars(default)]
+    hosted: Option<bool>,
+    /// A key was refused, or a file has a mistake.
+    #[schemars(default)]
+    problems: Option<bool>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct LedgerFile {
+    /// In days. Default: 90.
+    #[schemars(default)]
+    keep_days: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings_read as read;
+
+    #[test]
+    fn the_committed_schema_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/settings.schema.json");
+        let now = format!("{:#}\n", settings_schema());
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            std::fs::write(path, &now).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap();
+        assert!(committed.replace("\r\n", "\n") == now, "run this test once with UPDATE_SCHEMA=1 and commit {path}");
+    }
+
+    #[test]
+    fn schema_and_reader_know_the_same_keys() {
+        let schema = settings_schema();
+        for (name, known) in [
+            (None, read::KEYS),
+            (Some("PrivacyFile"), read::PRIVACY_KEYS),
+            (Some("ProviderFile"), read::PROVIDER_KEYS),
+            (Some("ModelFile"), read::MODEL_KEYS),
+            (Some("KeeperFile"), read::KEEPER_KEYS),
+            (Some("NotificationsFile"), read::NOTIFICATION_KEYS),
+            (Some("LedgerFile"), read::LEDGER_KEYS),
+        ] {
+            let object = name.map_or(&schema, |name| &schema["$defs"][name]);
+            let mut keys: Vec<&str> = object["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+            let mut known = known.to_vec();
+            keys.sort_unstable();
+            known.sort_unstable();
+            assert_eq!(keys, known, "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Our settings as they are in force: loaded and watched, in the way of the model configuration. I/O happens here.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::diagnostic::{Diagnostic, Severity, has_error};
+use crate::files::{Disk, Files as _};
+use crate::home::Environment;
+use crate::settings::Settings;
+use crate::settings_read::{closed, read_settings};
+use crate::store::StoreError;
+use crate::watch::{Source, Watched};
+
+/// The settings in force, and what is wrong with the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SettingsState {
+    /// What holds. Where the file has a mistake, what held before; where nothing did, what can be read of it, with
+    /// everything hosted switched off if `privacy` cannot be.
+    pub settings: Arc<Settings>,
+    /// The file, whether it exists or not.
+    pub path: PathBuf,
+    /// True while the file on the disk has an error.
+    pub stale: bool,
+    /// What is wrong with the file on the disk.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The settings, kept by one task. Cheap to clone; the task ends with the last handle.
+#[derive(Clone, Debug)]
+pub struct SettingsStore {
+    watched: Watched<SettingsState>,
+}
+
+impl SettingsStore {
+    /// Reads the settings and starts watching them. A missing file means that every key has its default, and a mistake
+    /// in one is no error here, but in the state. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// None at present: the form is that of [`crate::ConfigStore::open`].
+    pub fn open(path: impl Into<PathBuf>, environment: Environment) -> Result<Self, StoreError> {
+        let path = environment.working_folder.join(path.into());
+        Ok(Self { watched: Watched::open(SettingsSource { path, environment }) })
+    }
+
+    /// What is in force, now and whenever it changes.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<SettingsState>> {
+        self.watched.state()
+    }
+}
+
+/// Reads the settings as they are on the disk now, for `config check` and for commands without an engine.
+#[must_use]
+pub fn read(path: &Path, environment: &Environment) -> SettingsState {
+    let (settings, diagnostics) = match Disk.read(path) {
+        Ok(text) => read_settings(path, &text, environment),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (Settings::default(), Vec::new()),
+        Err(error) => {
+            let diagnostic = Diagnostic {
+                severity: Severity::Error,
+                code: "unreadable",
+                file: path.to_owned(),
+                path: String::new(),
+                line: 1,
+                column: 1,
+                message: format!("this file cannot be read: {error}"),
+            };
+            (closed(), vec![diagnostic])
+        }
+    };
+    let stale = has_error(&diagnostics);
+    SettingsState { settings: Arc::new(settings), path: path.to_owned(), stale, diagnostics }
+}
+
+struct SettingsSource {
+    path: PathBuf,
+    environment: Environment,
+}
+
+impl Source for SettingsSource {
+    type State = SettingsState;
+
+    fn read(&self, before: Option<&SettingsState>) -> (SettingsState, Vec<PathBuf>) {
+        let mut state = read(&self.path, &self.environment);
+        if state.stale
+            && let Some(before) = before
+        {
+            state.settings = Arc::clone(&before.settings);
+        }
+        (state, vec![self.path.clone()])
+    }
+
+    fn is_bad(state: &SettingsState) -> bool {
+        state.stale
+    }
+}
