@@ -94,7 +94,7 @@ impl LmStudio {
         if let Some(models) = read(&reply.body) {
             return Ok(Some(models));
         }
-        if is_unknown_path(&reply) {
+        if is_unknown_path(&reply) || matches!(reply.status.as_u16(), 404 | 405) {
             absent.store(true, Ordering::Relaxed);
             return Ok(None);
         }

@@ -95,8 +95,12 @@ impl Track {
     /// The answer to [`Effect::Load`].
     pub(crate) fn load_done(&mut self, name: &ModelRef, outcome: LoadOutcome, now: Instant) {
         let Some(at) = self.find(name) else { return };
+        let Load::Ours { since } = self.models[at].load else { return };
+        if !matches!(outcome, LoadOutcome::Failed(_)) {
+            // It answered, whatever the last look met.
+            self.link_up(now);
+        }
         let model = &mut self.models[at];
-        let Load::Ours { since } = model.load else { return };
         model.load = Load::None;
         model.changed = Some(now);
         self.looks.at_once(now);
@@ -159,14 +163,20 @@ impl Track {
     pub(super) fn settle_loads(&mut self, now: Instant) {
         let up = matches!(self.link, Link::Up) && self.manageable;
         for model in &mut self.models {
+            if up && model.asked && model.is_warm() && !model.unloading {
+                // It stayed, or came back, while a person waited.
+                model.asked = false;
+                let name = model.watched.model.clone();
+                let loaded = Loaded { model: name.clone(), after: Duration::ZERO, context: model.details.context };
+                self.out.push(Effect::AnswerLoad { model: name, answer: Ok(loaded) });
+            }
             if model.load != Load::None || model.unloading || model.is_warm() && up {
                 continue;
             }
+            let cold = up && matches!(model.place, Place::Cold { .. });
             let urgency = if model.asked {
                 Urgency::Person
-            } else if !up || !matches!(model.place, Place::Cold { .. }) {
-                continue;
-            } else if model.may_load_from(now).is_none_or(|from| from > now) {
+            } else if !cold || model.may_load_from(now).is_none_or(|from| from > now) {
                 continue;
             } else if model.wanted.is_some_and(|wanted| now < wanted.until) {
                 Urgency::Request

@@ -216,7 +216,8 @@ impl Track {
         self.looks.full |= full;
     }
 
-    fn link_up(&mut self, now: Instant) {
+    /// It answers.
+    pub(super) fn link_up(&mut self, now: Instant) {
         let Link::Down { told, since, cause, .. } = &self.link else {
             self.link = Link::Up;
             return;
@@ -342,7 +343,10 @@ impl Model {
         if matches!(self.hold, Some(Hold::Lost | Hold::Elsewhere { .. })) {
             self.let_go();
         }
-        if self.is_warm() {
+        if told.is_none() {
+            // It was back before anybody was told: its models are judged as if it had never gone.
+            self.server_lost = None;
+        } else if self.is_warm() {
             self.gone = told;
             // A server that was only switched off kept its models, and how they were loaded.
             self.stays &= *cause == Cause::ServerStopped;
