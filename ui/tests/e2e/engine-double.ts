@@ -53,9 +53,14 @@ export class EngineDouble {
     return `http://127.0.0.1:${this.#port}`
   }
 
+  /** The page's address, without the token. */
+  get bare(): string {
+    return `${this.origin}/ui/`
+  }
+
   /** The address that is printed for a person. */
   get page(): string {
-    return `${this.origin}/#token=${this.token}`
+    return `${this.bare}#token=${this.token}`
   }
 
   get state(): AppState {
@@ -82,7 +87,8 @@ export class EngineDouble {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname } = new URL(request.url ?? '/', this.origin)
-    if (!pathname.startsWith('/pilotlight/')) return this.#file(pathname, response)
+    if (pathname.startsWith('/ui/')) return this.#file(pathname.slice('/ui'.length), response)
+    if (!pathname.startsWith('/pilotlight/')) return json(response, 404, { code: 'not-found', message: pathname })
     if (request.headers.authorization !== `Bearer ${this.token}`) {
       return json(response, 401, { code: 'unauthorized', message: 'This token is not the one of this Pilot Light.' })
     }
@@ -124,7 +130,7 @@ export class EngineDouble {
 }
 
 function event(state: AppState): string {
-  return `data: ${JSON.stringify(state)}\n\n`
+  return `event: state\ndata: ${JSON.stringify(state)}\n\n`
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {

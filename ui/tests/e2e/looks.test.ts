@@ -49,9 +49,7 @@ describe.each(LOOKS)('$width wide, $scheme', (look) => {
     engine.state = SHOWN[name]!()
     await page.locator(`main [data-light="${engine.state.light}"]`).waitFor()
     await page.getByText(engine.state.config.path).first().waitFor()
-    const picture = `${RESULTS}overview-${name}-${look.width}-${look.scheme}`
-    await page.screenshot({ path: `${picture}.png` })
-    await page.screenshot({ path: `${picture}-full.png`, fullPage: true })
+    await page.screenshot({ path: `${RESULTS}overview-${name}-${look.width}-${look.scheme}.png` })
     expect(await violations(page)).toEqual([])
     expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0)
     expect(complaints).toEqual([])
@@ -59,7 +57,7 @@ describe.each(LOOKS)('$width wide, $scheme', (look) => {
 })
 
 test.each(LOOKS)('asking for the token, $width wide, $scheme', async (look) => {
-  const { page } = await open(browser, `${engine.origin}/#token=wrong`, look)
+  const { page } = await open(browser, `${engine.bare}#token=wrong`, look)
   await page.getByRole('heading', { name: 'A token is needed' }).waitFor()
   await page.screenshot({ path: `${RESULTS}token-${look.width}-${look.scheme}.png` })
   expect(await violations(page)).toEqual([])

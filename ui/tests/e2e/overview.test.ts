@@ -166,11 +166,11 @@ test('a request appears while it runs, and in the list when it is done', async (
 })
 
 test('the token leaves the address bar, outlives a reload, and a wrong one can be replaced', async () => {
-  expect(page.url()).toBe(`${engine.origin}/`)
+  expect(page.url()).toBe(engine.bare)
   await page.reload()
   await page.getByRole('heading', { level: 1, name: engine.state.status }).waitFor()
 
-  const other = await open(browser, engine.origin)
+  const other = await open(browser, engine.bare)
   await other.page.getByRole('heading', { name: 'A token is needed' }).waitFor()
   await other.page.getByLabel('Token').fill('wrong')
   await other.page.keyboard.press('Enter')
