@@ -80,8 +80,9 @@ impl Reader<'_> {
         for (id, at) in self.report.members(&providers) {
             let provider = self.provider(id, &at);
             if self.configuration.provider(&provider.id).is_some() {
-                let message =
-                    format!("there are two providers {id:?} (their case does not count): rename or remove one");
+                let message = format!(
+                    "there are two providers {id:?} (their case does not count), and the first one counts: rename or remove one"
+                );
                 self.report.at_key(Severity::Warning, "duplicate-provider", &at, message);
                 continue;
             }
@@ -218,6 +219,14 @@ impl Reader<'_> {
                 format!("a base URL starts with http:// or https://, not with {}:", url.scheme())
             }
             Ok(url) if url.host_str().is_none_or(str::is_empty) => "this base URL names no host".to_owned(),
+            // A URL is shown in many places, so it may hold no secret.
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                "a base URL holds no user name and password: use apiKey or headers".to_owned()
+            }
+            Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+                "a base URL ends with its path, without ? or #: use headers for what else the server asks for"
+                    .to_owned()
+            }
             Ok(url) => return Some(url),
             Err(url::ParseError::RelativeUrlWithoutBase) => "a base URL starts with http:// or https://".to_owned(),
             Err(error) => format!("this is no base URL ({error}): write it like http://127.0.0.1:1234/v1"),
@@ -426,6 +435,10 @@ impl Reader<'_> {
     fn no_primary(&mut self, root: &At<'_>) {
         let at = ["agents", "defaults", "model"].iter().try_fold(root.clone(), |at, key| at.get(key).ok_or(at));
         let at = at.unwrap_or_else(|deepest| deepest);
+        if !matches!(at.tree.data, Data::Object(_)) {
+            // Said already: it is of a wrong type.
+            return;
+        }
         let message = "no primary model is named, so requests for \"primary\" cannot be answered: choose one, or write \
                        agents.defaults.model.primary";
         self.report.warning("no-primary", &at, message);

@@ -29,6 +29,8 @@ fn every_mistake_is_told_with_its_line() {
         ("no base URL", edited("baseUrl: \"http://127.0.0.1:1234/v1\",", "")),
         ("no scheme", edited("http://127.0.0.1:1234/v1", "127.0.0.1:1234/v1")),
         ("another scheme", edited("http://127.0.0.1:1234/v1", "ws://127.0.0.1:1234/v1")),
+        ("a password in a URL", edited("127.0.0.1", "me:sk-secret@127.0.0.1")),
+        ("a key in a URL", edited("1234/v1", "1234/v1?key=sk-secret")),
         ("no port number", edited("http://127.0.0.1:1234/v1", "http://127.0.0.1:port/v1")),
         ("an unset variable in a URL", edited("127.0.0.1", "${STUDIO}")),
         ("an unset variable in a key", edited("\"lmstudio\",", "\"${LM_KEY}\",")),
@@ -36,7 +38,7 @@ fn every_mistake_is_told_with_its_line() {
         ("no id", edited(row, "")),
         ("no name", edited("name: \"MiniMax M2.1 GS32\",", "")),
         ("unknown api", edited("\"openai-responses\"", "\"openai-response\"")),
-        ("unknown primary", edited("primary: \"lmstudio/minimax-m2.1-gs32\"", "primary: \"lmstudio/minimax\"")),
+        ("unknown primary", edited("primary: \"lmstudio/minimax-m2.1-gs32\"", "primary: \"lmstudio/mini\"")),
         (
             "unknown primary with a fallback",
             edited("primary: \"lmstudio/minimax-m2.1-gs32\"", "primary: \"Mini\", fallbacks: ['Minimax']"),
@@ -72,6 +74,7 @@ fn every_mistake_is_told_with_its_line() {
         let usable = if bench.read().result.is_some() { "usable" } else { "not usable" };
         writeln!(all, "{name}: {usable}\n{}\n", bench.told()).unwrap();
     }
+    assert!(!all.contains("sk-secret"));
     insta::assert_snapshot!(all);
 }
 
