@@ -184,8 +184,8 @@ impl Document {
 
     /// What adds a member or an item to a container before the one at `index`.
     fn insertion(&self, container: &Node, index: usize, key: Option<&str>, value: &Value) -> Vec<Splice> {
-        let style = Style::of(self);
         let text = self.text.as_str();
+        let style = self.style_within(container);
         let entry = |indent: Option<&str>| {
             let key = key.map_or_else(String::new, |key| format!("{}{}", style.key(key), style.colon));
             format!("{key}{}", style.value(value, indent))
@@ -226,6 +226,26 @@ impl Document {
             (None, Some(comma)) => vec![(comma..comma, format!(" {},", entry(None)))],
             (None, None) => vec![(neighbour.end..neighbour.end, format!(", {}", entry(None)))],
         }
+    }
+
+    /// The document's style, save for what this container does otherwise.
+    fn style_within(&self, container: &Node) -> Style {
+        let mut style = Style::of(self);
+        let last = match &container.kind {
+            Kind::Object(members) => members.last().map(|member| &member.value),
+            Kind::Array(items) => items.last(),
+            Kind::Scalar(_) => None,
+        };
+        let Some(last) = last else { return style };
+        if self.text[container.span.clone()].contains(['\n', '\r']) {
+            style.trailing_comma = after_comma(&self.text, last.span.end).is_some();
+        }
+        match self.text.as_bytes()[last.span.start] {
+            b'\'' => style.quote = '\'',
+            b'"' => style.quote = '"',
+            _ => {}
+        }
+        style
     }
 
     fn insertion_into_empty(
