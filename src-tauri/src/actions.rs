@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pilotlight_engine::state::AppState;
 use pilotlight_engine::{CommandError, Engine};
 use tauri::{AppHandle, Manager};
 use tauri_plugin_clipboard_manager::ClipboardExt;
 
-use crate::menu::Action;
+use crate::menu::{self, Action};
 use crate::tray::Tray;
 use crate::{notifications, window};
 
@@ -31,7 +32,7 @@ pub(crate) async fn clicked(app: &AppHandle, action: Action) {
     };
     if let Err(error) = done {
         tracing::warn!(%action, code = error.code, reason = error.message, "refused");
-        notifications::show(app, &refused(&action), &error.message);
+        notifications::show(app, &refused(&engine.state_now(), &action), &error.message);
     }
 }
 
@@ -67,11 +68,11 @@ pub(crate) async fn quit(app: &AppHandle) {
     app.exit(0);
 }
 
-fn refused(action: &Action) -> String {
+fn refused(state: &AppState, action: &Action) -> String {
     match action {
-        Action::Use(model) => format!("{model} could not be made the primary"),
-        Action::Load(model) => format!("{model} could not be loaded"),
-        Action::Unload(model) => format!("{model} could not be ejected"),
+        Action::Use(model) => format!("{} could not be made the primary", menu::name(state, model)),
+        Action::Load(model) => format!("{} could not be loaded", menu::name(state, model)),
+        Action::Unload(model) => format!("{} could not be ejected", menu::name(state, model)),
         Action::CopyEndpoint | Action::CopyToken => "Nothing was copied".to_owned(),
         Action::Open | Action::Quit => "Pilot Light".to_owned(),
     }

@@ -120,6 +120,13 @@ impl Menu {
     }
 }
 
+/// What a person calls a model: as its item in the menu does.
+#[must_use]
+pub fn name(state: &AppState, model: &ModelRef) -> String {
+    let known = state.models.iter().find(|known| known.model == *model);
+    known.map_or_else(|| model.to_string(), |known| label(state, known))
+}
+
 /// The models in the file's order, which a choice doesn't change: an item never jumps away from under the pointer.
 /// Where there are many, those of the chain and those with an alias stay in the menu itself.
 fn choices(state: &AppState) -> Vec<Entry> {

@@ -70,7 +70,7 @@ class TrayItem:
         for item in self.menu():
             if item.label.startswith(label):
                 return item
-        raise AssertionError(f"no item begins with {label!r} in {[item.label for item in self.menu()]}")
+        raise LookupError(f"no item begins with {label!r} in {[item.label for item in self.menu()]}")
 
     def ticked(self):
         """The labels of the items that are ticked."""
@@ -120,7 +120,8 @@ class Notifications:
         rule = "type='method_call',interface='org.freedesktop.Notifications',member='Notify'"
         self.monitor = subprocess.Popen(["dbus-monitor", "--session", rule], stdout=subprocess.PIPE, text=True)
         self.seen = []
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
 
     def _read(self):
         strings = None
@@ -144,3 +145,5 @@ class Notifications:
         """Stops listening."""
         self.monitor.terminate()
         self.monitor.wait()
+        self.reader.join()
+        self.monitor.stdout.close()

@@ -73,7 +73,7 @@ SETTINGS = """\
 
 
 class World(contextlib.ExitStack):
-    """Everything one test needs. Leaving it ends what was started, and prints the program's log if the test failed."""
+    """Everything one test needs. Leaving it ends what was started."""
 
     def __enter__(self):
         super().__enter__()
@@ -88,12 +88,12 @@ class World(contextlib.ExitStack):
         self.app = None
         return self
 
-    def __exit__(self, *failure):
-        if failure[0] and self.log.exists():
+    def explain(self):
+        """Shows what the program said, for a test that failed."""
+        if self.log.exists():
             print(f"\n--- the program's standard error ---\n{self.log.read_text()[-6000:]}---", flush=True)
-            print(f"--- notifications: {self.notifications.seen}", flush=True)
-            screenshot("failure")
-        return super().__exit__(*failure)
+        print(f"--- notifications: {self.notifications.seen}", flush=True)
+        screenshot("failure")
 
     def simulator(self, kind, *options):
         """Starts a simulated server."""
@@ -141,7 +141,7 @@ class World(contextlib.ExitStack):
 
     def ask(self, model="primary", path="/v1/responses", body=None):
         """A client's request: (status, headers, text)."""
-        endpoint = urllib.parse.urlsplit(self.running()["endpoint"])
+        endpoint = urllib.parse.urlsplit(self.running()["address"])
         body = body or {"model": model, "input": "Say something."}
         token = (self.home / "token").read_text().strip()
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -206,7 +206,7 @@ def until(what, look, seconds=10.0):
             if result := look():
                 return result
             seen = result
-        except (bus.BusError, ConnectionError, OSError, ValueError) as error:
+        except (bus.BusError, OSError, ValueError, LookupError, subprocess.CalledProcessError) as error:
             seen = error
         time.sleep(0.05)
     raise AssertionError(f"not within {seconds:g} s: {what} (last: {seen!r})")
