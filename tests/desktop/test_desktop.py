@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 import world
 from webdriver import Window
@@ -127,15 +128,28 @@ class Desktop(unittest.TestCase):
         tray.find("Load MiniMax").click()
         until("it is warm again", lambda: self.chosen(tray).label == "MiniMax · warm")
 
-    def test_a_killed_server_is_notified_and_the_fallback_answers(self):
+    def test_a_server_killed_in_mid_answer_is_notified_and_the_fallback_answers(self):
         tray = self.start_warm()
-        self.local.kill()
+        self.local.control("POST", "/_sim/faults", {"fault": "hang", "after": 3})
+        with ThreadPoolExecutor() as threads:
+            body = {"model": "primary", "input": "Say something.", "stream": True}
+            answer = threads.submit(self.world.ask, body=body)
+            until("the answer is under way", lambda: self.local.control("GET", "/_sim/requests"))
+            time.sleep(0.3)
+            self.assertFalse(answer.done())
+            self.local.kill()
+            killed = time.monotonic()
+            status, headers, text = answer.result(10)
+            self.assertLess(time.monotonic() - killed, 1, "the error came late")
+        self.assertEqual((status, headers["x-pilotlight-model"]), (200, LOCAL))
+        self.assertIn("event: response.failed", text)
         began = time.monotonic()
         self.served_by(HOSTED)
         self.assertLess(time.monotonic() - began, 1, "the fallback came late")
         until("the tray says so", lambda: "not reachable" in self.chosen(tray).label, 5)
         until("the icon says so", lambda: shows(tray, "hosted"), 5)
-        until("a notification", lambda: self.world.notifications.about("MiniMax") or self.world.notifications.about("lmstudio"), 5)
+        until("a notification of the answer", lambda: self.world.notifications.about("MiniMax", "answer"), 5)
+        until("a notification of the server", lambda: self.world.notifications.about("GPT"), 5)
         self.assertNotIn("Eject MiniMax", [item.label for item in tray.menu()])
 
     def test_the_window_shows_what_is_and_chooses_too(self):
