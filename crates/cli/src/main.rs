@@ -1,1 +1,164 @@
-fn main() {}
+//! `pilotlight`: the engine without a desktop, and every action of the tray as a command.
+//!
+//! Must not know: Tauri. What a command does is the engine's and the configuration's; here it is asked for and shown.
+#![allow(clippy::print_stdout, reason = "what a command prints is its result")]
+
+mod config_commands;
+mod demo;
+mod logging;
+mod output;
+mod pages;
+mod remote;
+mod serve;
+mod text;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use output::Failure;
+
+/// Keeps a local model ready, and answers at once even when it is not.
+///
+/// Exit codes: 0 done; 1 it could not be done; 2 the command line is wrong; 3 no engine is running.
+#[derive(Parser)]
+#[command(name = "pilotlight", version, propagate_version = true, max_term_width = 110)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the engine without a desktop: the proxy, and the keeper of the local models
+    ///
+    /// Prints one line with its address when it is ready. Ctrl-C or SIGTERM stops it; answers under way are given
+    /// 10 s to end. The environment variable `PILOTLIGHT_HOME` moves settings, state and ledger to another folder.
+    Serve(ServeArguments),
+    /// Make a model the primary, in the configuration file; a running engine follows at once
+    ///
+    /// Only the characters of that value change in the file.
+    Use {
+        /// A ref (provider/model), an alias, or a bare model id
+        model: String,
+        #[command(flatten)]
+        files: FileArguments,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Work on the configuration file, engine or no engine
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Show what the running engine does: who answers, each model of the chain, the last requests
+    Status(OutputArguments),
+    /// List the configured models and whether each can answer
+    Models(OutputArguments),
+    /// Load a local model, and wait until it is in memory
+    Load {
+        /// A ref (provider/model), an alias, or a bare model id
+        model: String,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Take a local model out of memory; it stays out until somebody asks for it
+    Unload {
+        /// A ref (provider/model), an alias, or a bare model id
+        model: String,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Print the token that clients send as bearer or x-api-key
+    Token(FileArguments),
+    /// Show it all with simulated servers: a cold model, the bridge, an unload, the notification
+    Demo(demo::Arguments),
+}
+
+/// Which files to work on.
+#[derive(Args, Clone, Debug, Default)]
+struct FileArguments {
+    /// The configuration file [default: OpenClaw's, by its own rules; else config.json5 in Pilot Light's folder]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The settings file [default: settings.json5 in Pilot Light's folder]
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct ServeArguments {
+    #[command(flatten)]
+    files: FileArguments,
+    /// Where to listen [default: `listen` of the settings, else 127.0.0.1:11235]; port 0 takes any free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// Serve the window to a browser too, and print its address
+    #[arg(long)]
+    ui: bool,
+}
+
+#[derive(Args, Clone, Copy)]
+struct OutputArguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Say what is wrong with a configuration file; exit code 1 when something keeps it from being used
+    Check {
+        /// [default: the file in use]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Print the path of the configuration file in use
+    Path(OutputArguments),
+}
+
+fn main() -> ExitCode {
+    let command_line = CommandLine::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::report(&Failure::new("runtime", error.to_string()), false),
+    };
+    runtime.block_on(run(command_line.command))
+}
+
+async fn run(command: Command) -> ExitCode {
+    let json = match &command {
+        Command::Use { output, .. } | Command::Load { output, .. } | Command::Unload { output, .. } => output.json,
+        Command::Status(output) | Command::Models(output) => output.json,
+        Command::Config { command: ConfigCommand::Check { output, .. } | ConfigCommand::Path(output) } => output.json,
+        Command::Serve(_) | Command::Token(_) | Command::Demo(_) => false,
+    };
+    let done = match command {
+        Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Use { model, files, .. } => config_commands::use_model(&model, &files, json),
+        Command::Config { command: ConfigCommand::Check { file, .. } } => config_commands::check(file.as_deref(), json),
+        Command::Config { command: ConfigCommand::Path(_) } => config_commands::path(json),
+        Command::Status(_) => remote::status(json).await,
+        Command::Models(_) => remote::models(json).await,
+        Command::Load { model, .. } => remote::load(&model, json).await,
+        Command::Unload { model, .. } => remote::unload(&model, json).await,
+        Command::Token(files) => config_commands::token(&files),
+        Command::Demo(arguments) => demo::run(arguments).await,
+    };
+    match done {
+        Ok(code) => code,
+        Err(failure) => output::report(&failure, json),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::CommandLine::command().debug_assert();
+    }
+}

@@ -9,7 +9,9 @@ use ts_rs::TS;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Another process listens there.
-    #[error("{address} is in use by another program: stop that one, or give another address with --listen or `listen` in {settings}")]
+    #[error(
+        "{address} is in use by another program: stop that one, or give another address with --listen or `listen` in {settings}"
+    )]
     AddressInUse {
         /// The address asked for.
         address: SocketAddr,
@@ -25,7 +27,9 @@ pub enum StartError {
         endpoint: String,
     },
     /// An address beyond this machine without a token.
-    #[error("{address} can be reached from other machines, and the settings ask for no token: remove `token: null` from {settings}, or listen on 127.0.0.1")]
+    #[error(
+        "{address} can be reached from other machines, and the settings ask for no token: remove `token: null` from {settings}, or listen on 127.0.0.1"
+    )]
     OpenToOthers {
         /// The address asked for.
         address: SocketAddr,

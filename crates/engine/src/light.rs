@@ -1,49 +1,44 @@
 //! What the icon shows and what the status line says: pure functions of the models in the chain and of how the last
 //! request ended.
 
-use pilotlight_wire::Location;
+use pilotlight_wire::{Location, ModelRef};
 
 use crate::state::{Light, ModelState, ModelSummary, RequestOutcome, ServedRequest};
 
-/// The icon's state and the status line.
+/// The icon's state, the status line, and who would answer now.
 pub(crate) struct Shown {
     pub(crate) light: Light,
     pub(crate) status: String,
+    pub(crate) answering: Option<ModelRef>,
 }
 
-/// Works both out. `chain` is in order; `last` is the last finished request.
+/// Works them out. `chain` is in order; `last` is the last finished request.
 pub(crate) fn show(listening: bool, chain: &[&ModelSummary], last: Option<&ServedRequest>) -> Shown {
     if !listening {
-        return Shown { light: Light::Stopped, status: "Stopped".to_owned() };
+        return Shown { light: Light::Stopped, status: "Stopped".to_owned(), answering: None };
     }
-    if chain.is_empty() {
-        return Shown { light: Light::Trouble, status: "No usable model in the configuration".to_owned() };
-    }
-    let answering = chain.iter().copied().find(|model| can_answer(&model.state));
+    let answering = chain.iter().copied().find(|model| can_answer(model));
     let loading = chain.iter().copied().find(|model| matches!(model.state, ModelState::Loading { .. }));
-    let failed = last.is_some_and(|request| request.outcome == RequestOutcome::Failed);
-
-    match (answering, loading) {
-        (Some(model), _) if failed && last_tried(last, model) => Shown {
-            light: Light::Trouble,
-            status: format!("{} · failed the last request", short_name(model)),
-        },
-        (Some(model), _) if model.location == Location::Local => {
-            Shown { light: Light::Warm, status: local_status(model) }
+    let (light, status) = match (answering, loading) {
+        (Some(model), _) if failed(last, model) => {
+            (Light::Trouble, format!("{} · failed the last request", short_name(model)))
         }
-        (Some(hosted), Some(local)) if local.place < hosted.place => Shown {
-            light: if hosted_answered_since(local, last) { Light::Hosted } else { Light::Loading },
-            status: format!("{} · {} answers meanwhile", loading_status(local), short_name(hosted)),
-        },
-        (Some(hosted), _) => Shown { light: Light::Hosted, status: hosted_status(hosted, chain) },
-        (None, Some(local)) => Shown { light: Light::Loading, status: loading_status(local) },
-        (None, None) => Shown { light: Light::Trouble, status: trouble_status(chain) },
-    }
+        (Some(model), _) if model.location == Location::Local => (Light::Warm, local_status(model)),
+        (Some(hosted), Some(local)) if local.place < hosted.place => (
+            if hosted_answered_since(local, last) { Light::Hosted } else { Light::Loading },
+            format!("{} · {} answers meanwhile", loading_status(local), short_name(hosted)),
+        ),
+        (Some(hosted), _) => (Light::Hosted, hosted_status(hosted, chain)),
+        (None, Some(local)) => (Light::Loading, loading_status(local)),
+        (None, None) => nobody(chain),
+    };
+    Shown { light, status, answering: answering.map(|model| model.model.clone()) }
 }
 
 /// Whether a request sent now would be tried there at once.
-pub(crate) fn can_answer(state: &ModelState) -> bool {
-    matches!(state, ModelState::Ready | ModelState::Warm { .. } | ModelState::Unknown)
+fn can_answer(model: &ModelSummary) -> bool {
+    let ready = matches!(model.state, ModelState::Ready | ModelState::Warm { .. } | ModelState::Unknown);
+    ready && model.barred.is_none()
 }
 
 /// The alias, else the name.
@@ -92,10 +87,16 @@ fn hosted_status(hosted: &ModelSummary, chain: &[&ModelSummary]) -> String {
     }
 }
 
-fn trouble_status(chain: &[&ModelSummary]) -> String {
-    match chain.first() {
-        Some(model) => format!("{} is {}, and nothing else can answer", short_name(model), word(&model.state)),
-        None => "Nothing can answer".to_owned(),
+/// Nobody can answer at once. A model that only has to be loaded is no trouble: a request for it waits.
+fn nobody(chain: &[&ModelSummary]) -> (Light, String) {
+    let cold = chain.iter().find(|model| matches!(model.state, ModelState::Cold { .. }));
+    match (cold, chain.first()) {
+        (Some(model), _) => (Light::Loading, format!("{} · cold · a request loads it", short_name(model))),
+        (None, Some(model)) => {
+            let why = model.barred.as_deref().unwrap_or_else(|| word(&model.state));
+            (Light::Trouble, format!("{}: {why}, and nothing else can answer", short_name(model)))
+        }
+        (None, None) => (Light::Trouble, "No usable model in the configuration".to_owned()),
     }
 }
 
@@ -117,8 +118,11 @@ fn hosted_answered_since(loading: &ModelSummary, last: Option<&ServedRequest>) -
     last.is_some_and(|request| request.started >= since && request.location == Some(Location::Hosted))
 }
 
-fn last_tried(last: Option<&ServedRequest>, model: &ModelSummary) -> bool {
-    last.is_some_and(|request| request.passed_over.iter().any(|tried| tried.model == model.model))
+/// Whether nobody could serve the last request, this model tried and among those that failed.
+fn failed(last: Option<&ServedRequest>, model: &ModelSummary) -> bool {
+    last.is_some_and(|request| {
+        request.outcome == RequestOutcome::Failed && request.passed_over.iter().any(|tried| tried.model == model.model)
+    })
 }
 
 #[cfg(test)]
@@ -141,6 +145,8 @@ mod tests {
             loaded_context: None,
             kept_warm: location == Location::Local,
             manageable: location == Location::Local,
+            barred: None,
+            problem: None,
         }
     }
 
@@ -192,7 +198,11 @@ mod tests {
         check(&[&cold, &hosted(1)], None, Light::Hosted, "Sonnet · hosted · MiniMax is cold");
         check(&[&gone, &hosted(1)], None, Light::Hosted, "Sonnet · hosted · MiniMax is unreachable");
         check(&[&loading], None, Light::Loading, "MiniMax · loading, about 30 s");
-        check(&[&gone], None, Light::Trouble, "MiniMax is unreachable, and nothing else can answer");
+        check(&[&gone], None, Light::Trouble, "MiniMax: unreachable, and nothing else can answer");
+        check(&[&cold], None, Light::Loading, "MiniMax · cold · a request loads it");
+        let barred = ModelSummary { barred: Some("only local models are allowed".into()), ..hosted(1) };
+        check(&[&cold, &barred], None, Light::Loading, "MiniMax · cold · a request loads it");
+        check(&[&barred], None, Light::Trouble, "Sonnet: only local models are allowed, and nothing else can answer");
         check(&[], None, Light::Trouble, "No usable model in the configuration");
         assert_eq!(show(false, &[&warm], None).light, Light::Stopped);
     }

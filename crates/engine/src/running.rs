@@ -16,6 +16,8 @@ pub struct Running {
     pub address: String,
     /// `serve` or `desktop`.
     pub frontend: String,
+    /// The settings file it works by, which says what token it asks for.
+    pub settings: PathBuf,
     /// Unix time in milliseconds.
     pub started: u64,
 }
@@ -100,8 +102,13 @@ mod tests {
         assert_eq!(find(&file).unwrap(), None);
 
         let claim = Claim::take(&file).ok().expect("nobody holds it");
-        let running =
-            Running { pid: 42, address: "http://127.0.0.1:1".into(), frontend: "serve".into(), started: 1 };
+        let running = Running {
+            pid: 42,
+            address: "http://127.0.0.1:1".into(),
+            frontend: "serve".into(),
+            settings: "settings.json5".into(),
+            started: 1,
+        };
         claim.announce(&running).unwrap();
         assert_eq!(find(&file).unwrap(), Some(running.clone()));
         assert!(matches!(Claim::take(&file), Err(Refused::Held)));

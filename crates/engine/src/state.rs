@@ -18,6 +18,9 @@ pub struct AppState {
     pub light: Light,
     /// One line, such as `MiniMax · warm · 196k context`.
     pub status: String,
+    /// Who would answer a request for `primary` now; none while nobody could at once.
+    #[ts(type = "string | null")]
+    pub answering: Option<ModelRef>,
     /// The configuration file and what is wrong with it.
     pub config: ConfigSummary,
     /// The chain's refs: primary first, then the fallbacks, without refs to ourselves.
@@ -38,6 +41,31 @@ pub struct AppState {
 impl AppState {
     /// How many finished requests are kept in [`AppState::recent`].
     pub const RECENT: usize = 50;
+
+    /// Before anything is known.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            endpoint: None,
+            light: Light::Stopped,
+            status: String::new(),
+            answering: None,
+            config: ConfigSummary {
+                path: String::new(),
+                openclaw: false,
+                revision: String::new(),
+                stale: false,
+                problems: Vec::new(),
+            },
+            chain: Vec::new(),
+            models: Vec::new(),
+            runtimes: Vec::new(),
+            live: Vec::new(),
+            recent: Vec::new(),
+            cost_today: 0.0,
+        }
+    }
 }
 
 /// The state that the icon alone tells.
@@ -124,6 +152,10 @@ pub struct ModelSummary {
     pub kept_warm: bool,
     /// Whether it can be loaded and unloaded from here.
     pub manageable: bool,
+    /// Why no request is sent to it: only local models are allowed, its region is not, its key cannot be read.
+    pub barred: Option<String>,
+    /// What a person should know of it: its last load failed, it is in memory twice.
+    pub problem: Option<String>,
 }
 
 /// Whether a model can answer.

@@ -30,12 +30,38 @@ pub fn guard(router: Router, routes: watch::Receiver<Arc<Routes>>) -> Router {
     router.layer(from_fn_with_state(routes, check))
 }
 
+/// The same for files that hold no data and can only be read: all checks but the token, which a browser cannot show
+/// when it opens a page.
+pub fn guard_pages(router: Router, routes: watch::Receiver<Arc<Routes>>) -> Router {
+    router.layer(from_fn_with_state(routes, check_page))
+}
+
 async fn check(
     State(routes): State<watch::Receiver<Arc<Routes>>>,
     request: Request<axum::body::Body>,
     next: Next,
 ) -> Response {
-    let refused = refusal(&request, &routes.borrow().access);
+    let refused = {
+        let access = &routes.borrow().access;
+        stranger(&request, access).or_else(|| unidentified(&request, access))
+    };
+    pass(request, next, refused).await
+}
+
+async fn check_page(
+    State(routes): State<watch::Receiver<Arc<Routes>>>,
+    request: Request<axum::body::Body>,
+    next: Next,
+) -> Response {
+    let refused = {
+        let access = &routes.borrow().access;
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        stranger(&request, access).or_else(|| if reads { None } else { unidentified(&request, access) })
+    };
+    pass(request, next, refused).await
+}
+
+async fn pass(request: Request<axum::body::Body>, next: Next, refused: Option<ApiError>) -> Response {
     match refused {
         None => next.run(request).await,
         Some(error) => {
@@ -55,7 +81,8 @@ pub fn form(path: &str, headers: &HeaderMap) -> ClientApi {
     if messages { ClientApi::Messages } else { ClientApi::Chat }
 }
 
-fn refusal<B>(request: &Request<B>, access: &Access) -> Option<ApiError> {
+/// Whether the request was made for another name, or by a page of somebody else's.
+fn stranger<B>(request: &Request<B>, access: &Access) -> Option<ApiError> {
     let listening = request.extensions().get::<Listening>();
     let headers = request.headers();
     let forbidden = |code, message| Some(ApiError::new(ErrorKind::Forbidden, code, message));
@@ -73,6 +100,12 @@ fn refusal<B>(request: &Request<B>, access: &Access) -> Option<ApiError> {
             return forbidden("origin_not_allowed", format!("web pages of {origin:?} may not call this proxy"));
         }
     }
+    None
+}
+
+/// Whether the token is missing, or the body is of a kind that any page could send.
+fn unidentified<B>(request: &Request<B>, access: &Access) -> Option<ApiError> {
+    let headers = request.headers();
     if OPEN.contains(&request.uri().path()) {
         return None;
     }
@@ -140,7 +173,7 @@ mod tests {
         let mut request = request.body(()).unwrap();
         request.extensions_mut().insert(Listening::at(listening.parse().unwrap()));
         let access = Access { token: Some(Secret::new("pl-secret")), origins: vec!["https://app.example".to_owned()] };
-        refusal(&request, &access).map_or(200, |error| error.kind.status())
+        stranger(&request, &access).or_else(|| unidentified(&request, &access)).map_or(200, |error| error.kind.status())
     }
 
     #[test]

@@ -33,7 +33,7 @@ mod walk;
 
 pub use code::Code;
 pub use events::{AttemptReport, Event, Outcome, Phase, Served};
-pub use guard::guard;
+pub use guard::{guard, guard_pages};
 pub use local::{LocalModels, Readiness, Trouble};
 pub use request::LARGEST_REQUEST;
 pub use routes::{Access, Cold, Named, Routes, Target};

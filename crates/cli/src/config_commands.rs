@@ -1,0 +1,121 @@
+//! Commands that work on the files, engine or no engine.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use pilotlight_config::diagnostic::{Diagnostic, Severity};
+use pilotlight_config::{ConfigLocation, Environment, Home, check as reading, settings_store, store};
+use serde_json::json;
+
+use crate::FileArguments;
+use crate::output::{Failure, print, show};
+
+/// `pilotlight use MODEL`
+pub(crate) fn use_model(name: &str, files: &FileArguments, json: bool) -> Result<ExitCode, Failure> {
+    let environment = Environment::of_process();
+    let location = ConfigLocation::find(&environment, &Home::from(&environment), files.config.as_deref());
+    let read = reading::read(&location, &environment);
+    let Some(configuration) = read.result else {
+        return Err(broken(&read.diagnostics, &location));
+    };
+    let Some(model) = configuration.resolve(name) else {
+        let known =
+            configuration.upstreams().map(|upstream| upstream.title().to_owned()).collect::<Vec<_>>().join(", ");
+        return Err(Failure::new(
+            "unknown-model",
+            format!("no model or alias is called {name:?} in {}: there is {known}", location.path.display()),
+        ));
+    };
+    let change = store::set_primary(&location, &environment, &model)
+        .map_err(|error| Failure::new("configuration", error.to_string()))?;
+    let value = json!({
+        "model": model,
+        "file": change.path,
+        "line": change.line,
+        "key": change.key,
+        "before": change.before,
+        "after": change.after,
+    });
+    show(json, &value, || match (&change.before, change.line) {
+        (_, 0) => format!("{model} is the primary already\n"),
+        (Some(before), line) => {
+            format!("{model} is the primary now, in place of {before} ({}:{line})\n", change.path.display())
+        }
+        (None, line) => format!("{model} is the primary now ({}:{line})\n", change.path.display()),
+    })
+}
+
+/// `pilotlight config check [FILE]`
+pub(crate) fn check(file: Option<&Path>, json: bool) -> Result<ExitCode, Failure> {
+    let environment = Environment::of_process();
+    let location = ConfigLocation::find(&environment, &Home::from(&environment), file);
+    let read = reading::read(&location, &environment);
+    let value: Vec<_> = read
+        .diagnostics
+        .iter()
+        .map(|diagnostic| {
+            json!({
+                "severity": diagnostic.severity.name(),
+                "code": diagnostic.code,
+                "file": diagnostic.file,
+                "path": diagnostic.path,
+                "line": diagnostic.line,
+                "column": diagnostic.column,
+                "message": diagnostic.message,
+            })
+        })
+        .collect();
+    show(json, &value, || {
+        let mut text = String::new();
+        for diagnostic in &read.diagnostics {
+            text += &format!("{diagnostic}\n");
+        }
+        let errors = count(&read.diagnostics, Severity::Error);
+        let warnings = count(&read.diagnostics, Severity::Warning);
+        text += &format!("{}: {errors} errors, {warnings} warnings\n", location.path.display());
+        text
+    })?;
+    let failed = read.result.is_none() || count(&read.diagnostics, Severity::Error) > 0;
+    Ok(ExitCode::from(u8::from(failed)))
+}
+
+/// `pilotlight config path`
+pub(crate) fn path(json: bool) -> Result<ExitCode, Failure> {
+    let environment = Environment::of_process();
+    let location = ConfigLocation::find(&environment, &Home::from(&environment), None);
+    let value = json!({
+        "path": location.path,
+        "openclaw": location.openclaw,
+        "exists": location.path.exists(),
+        "readOnly": location.read_only,
+    });
+    show(json, &value, || format!("{}\n", location.path.display()))
+}
+
+/// `pilotlight token`
+pub(crate) fn token(files: &FileArguments) -> Result<ExitCode, Failure> {
+    let environment = Environment::of_process();
+    let home = Home::from(&environment);
+    let file = files.settings.clone().unwrap_or_else(|| home.settings_file());
+    let settings = settings_store::read(&file, &environment);
+    match pilotlight_engine::token(&settings.settings, &home) {
+        Ok(Some(token)) => {
+            print(&format!("{}\n", token.expose()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Ok(None) => {
+            Err(Failure::new("no-token", format!("no token is asked for: {} has `token: null`", file.display())))
+        }
+        Err(error) => Err(Failure::new("token", error.to_string())),
+    }
+}
+
+fn count(diagnostics: &[Diagnostic], severity: Severity) -> usize {
+    diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count()
+}
+
+fn broken(diagnostics: &[Diagnostic], location: &ConfigLocation) -> Failure {
+    let first = diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
+    let message = first.map_or_else(|| format!("{} cannot be used", location.path.display()), ToString::to_string);
+    Failure::new("configuration", format!("nothing was changed: {message}"))
+}

@@ -1,0 +1,88 @@
+//! What a person can tell the engine to do, from the tray, the window or the command line.
+
+use std::sync::Arc;
+
+use pilotlight_config::store::{ConfigStore, StoreError};
+use pilotlight_runtime::{Keeper, KeeperError, Loaded};
+use pilotlight_wire::ModelRef;
+use tokio::sync::watch;
+
+use crate::error::CommandError;
+use crate::state::AppState;
+
+/// The engine's commands. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Commands {
+    pub(crate) config: ConfigStore,
+    pub(crate) keeper: Keeper,
+    pub(crate) states: watch::Receiver<Arc<AppState>>,
+}
+
+impl Commands {
+    pub(crate) fn state(&self) -> Arc<AppState> {
+        self.states.borrow().clone()
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<AppState>> {
+        self.states.clone()
+    }
+
+    /// Makes a model the primary: in the file, and with it for the next request.
+    pub(crate) async fn use_model(&self, name: &str) -> Result<ModelRef, CommandError> {
+        let model = self.resolve(name)?;
+        self.config.set_primary(&model).await.map_err(|error| store_error(&error))?;
+        Ok(model)
+    }
+
+    /// Loads a local model, and returns when it is in memory.
+    pub(crate) async fn load(&self, name: &str) -> Result<Loaded, CommandError> {
+        let model = self.resolve(name)?;
+        self.keeper.load(&model).await.map_err(|error| keeper_error(&error))
+    }
+
+    /// Takes a local model out of memory, and leaves it out until a person or a request that nobody else can answer
+    /// asks for it.
+    pub(crate) async fn unload(&self, name: &str) -> Result<ModelRef, CommandError> {
+        let model = self.resolve(name)?;
+        self.keeper.unload(&model).await.map_err(|error| keeper_error(&error))?;
+        Ok(model)
+    }
+
+    fn resolve(&self, name: &str) -> Result<ModelRef, CommandError> {
+        let configuration = self.config.watch().borrow().in_force.clone();
+        configuration.resolve(name).ok_or_else(|| {
+            let known = self
+                .state()
+                .models
+                .iter()
+                .map(|model| match &model.alias {
+                    Some(alias) => format!("{} ({alias})", model.model),
+                    None => model.model.to_string(),
+                })
+                .collect::<Vec<_>>();
+            let known = if known.is_empty() {
+                "no model is configured".to_owned()
+            } else {
+                format!("there is {}", known.join(", "))
+            };
+            CommandError::new("unknown-model", format!("no model or alias is called {name:?}: {known}"))
+        })
+    }
+}
+
+fn keeper_error(error: &KeeperError) -> CommandError {
+    let code = match error {
+        KeeperError::UnknownModel(_) => "not-local",
+        KeeperError::Unsupported { .. } => "unsupported",
+        KeeperError::Unreachable { .. } => "unreachable",
+        KeeperError::Missing(_) => "missing",
+        KeeperError::Busy { .. } => "busy",
+        KeeperError::Failed { .. } => "load-failed",
+        KeeperError::Dropped(_) => "superseded",
+    };
+    CommandError::new(code, error.to_string())
+}
+
+fn store_error(error: &StoreError) -> CommandError {
+    CommandError::new("configuration", error.to_string())
+}

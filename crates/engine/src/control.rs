@@ -1,0 +1,87 @@
+//! The engine's commands and state over HTTP, for `pilotlight status` and its kin and for the window in a browser.
+//! Mounted behind the same checks of `Host`, `Origin` and token as the proxy itself.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures::Stream;
+use serde::Deserialize;
+
+use crate::commands::Commands;
+use crate::error::CommandError;
+use crate::state::AppState;
+
+/// The routes below `/pilotlight`.
+pub(crate) fn routes(commands: Commands) -> Router {
+    Router::new()
+        .route("/pilotlight/state", get(state))
+        .route("/pilotlight/events", get(events))
+        .route("/pilotlight/use", post(use_model))
+        .route("/pilotlight/load", post(load))
+        .route("/pilotlight/unload", post(unload))
+        .with_state(commands)
+}
+
+/// The body of each command.
+#[derive(Deserialize)]
+struct Named {
+    model: String,
+}
+
+async fn state(State(commands): State<Commands>) -> Json<Arc<AppState>> {
+    Json(commands.state())
+}
+
+/// The state now, and again whenever it changes. A slow reader misses steps, never the last one.
+async fn events(State(commands): State<Commands>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let mut states = commands.watch();
+    states.mark_changed();
+    let stream = async_stream::stream! {
+        while states.changed().await.is_ok() {
+            let state = states.borrow_and_update().clone();
+            match Event::default().event("state").json_data(&*state) {
+                Ok(event) => yield Ok(event),
+                Err(error) => tracing::error!(%error, "the state could not be written as JSON"),
+            }
+        }
+    };
+    Sse::new(stream).keep_alive(KeepAlive::default())
+}
+
+async fn use_model(State(commands): State<Commands>, Json(named): Json<Named>) -> Response {
+    answer(commands.use_model(&named.model).await.map(|model| serde_json::json!({ "model": model })))
+}
+
+async fn load(State(commands): State<Commands>, Json(named): Json<Named>) -> Response {
+    answer(commands.load(&named.model).await.map(|loaded| {
+        serde_json::json!({
+            "model": loaded.model,
+            "loadMilliseconds": u64::try_from(loaded.after.as_millis()).unwrap_or(u64::MAX),
+            "context": loaded.context,
+        })
+    }))
+}
+
+async fn unload(State(commands): State<Commands>, Json(named): Json<Named>) -> Response {
+    answer(commands.unload(&named.model).await.map(|model| serde_json::json!({ "model": model })))
+}
+
+fn answer(result: Result<serde_json::Value, CommandError>) -> Response {
+    match result {
+        Ok(value) => Json(value).into_response(),
+        Err(error) => {
+            let status = match error.code.as_str() {
+                "unknown-model" => StatusCode::NOT_FOUND,
+                "unreachable" => StatusCode::BAD_GATEWAY,
+                _ => StatusCode::CONFLICT,
+            };
+            (status, Json(error)).into_response()
+        }
+    }
+}

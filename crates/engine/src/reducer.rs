@@ -1,0 +1,353 @@
+//! The one task that owns [`AppState`]: it reduces what the files, the keeper and the gateway tell to the state, and
+//! hands what is worth it to the notice board.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use pilotlight_config::diagnostic::Diagnostic;
+use pilotlight_config::settings_store::SettingsState;
+use pilotlight_config::store::ConfigState;
+use pilotlight_gateway::{Event, Outcome, Phase, Served};
+use pilotlight_ledger::Ledger;
+use pilotlight_runtime::{KeeperState, Occurrence, Warmth};
+use pilotlight_wire::Location;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::compose::{Catalogue, Composition};
+use crate::light::show;
+use crate::notice::{Notice, NoticeKind};
+use crate::notices::NoticeBoard;
+use crate::state::{
+    AppState, ConfigSummary, LiveRequest, ModelState, ModelSummary, PassedOver, Problem, RequestOutcome,
+    RuntimeSummary, ServedRequest,
+};
+
+/// What the task listens to.
+pub(crate) struct Sources {
+    pub(crate) config: watch::Receiver<Arc<ConfigState>>,
+    pub(crate) settings: watch::Receiver<Arc<SettingsState>>,
+    pub(crate) composition: watch::Receiver<Composition>,
+    pub(crate) keeper: watch::Receiver<Arc<KeeperState>>,
+    pub(crate) occurrences: broadcast::Receiver<Occurrence>,
+    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    pub(crate) endpoint: watch::Receiver<Option<String>>,
+}
+
+/// The task's own state.
+pub(crate) struct Reducer {
+    sources: Sources,
+    ledger: Ledger,
+    notices: NoticeBoard,
+    states: watch::Sender<Arc<AppState>>,
+    clock: Clock,
+    live: Vec<LiveRequest>,
+    recent: Vec<ServedRequest>,
+    spent: Spent,
+}
+
+impl Reducer {
+    /// Reads the last requests from the ledger. `states` should hold [`AppState::empty`] until then.
+    pub(crate) async fn new(
+        sources: Sources,
+        ledger: Ledger,
+        notices: NoticeBoard,
+        states: watch::Sender<Arc<AppState>>,
+    ) -> Self {
+        let clock = Clock::start();
+        let recent = ledger.recent(AppState::RECENT).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the last requests could not be read");
+            Vec::new()
+        });
+        let spent = Spent::read(&ledger).await;
+        Self { sources, ledger, notices, states, clock, live: Vec::new(), recent, spent }
+    }
+
+    /// Runs until `stop`; what the gateway still tells by then is recorded.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut midnight = tokio::time::interval(Duration::from_secs(60));
+        self.publish();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(event) = self.sources.events.recv() => self.event(event),
+                Ok(occurrence) = self.sources.occurrences.recv() => {
+                    // The state that goes with it was published before it.
+                    self.publish();
+                    let state = self.states.borrow().clone();
+                    self.notices.occurrence(&occurrence, &state);
+                }
+                Ok(()) = self.sources.config.changed() => {
+                    let config = self.sources.config.borrow_and_update().clone();
+                    self.file_changed(config.stale, &config.diagnostics);
+                }
+                Ok(()) = self.sources.settings.changed() => {
+                    let settings = self.sources.settings.borrow_and_update().clone();
+                    self.file_changed(settings.stale, &settings.diagnostics);
+                }
+                Ok(()) = self.sources.composition.changed() => {}
+                Ok(()) = self.sources.keeper.changed() => {}
+                Ok(()) = self.sources.endpoint.changed() => {}
+                _ = midnight.tick() => self.spent.turn_the_day(),
+            }
+            self.publish();
+        }
+        while let Ok(event) = self.sources.events.try_recv() {
+            self.event(event);
+        }
+        self.publish();
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Started { id, asked, api, at, .. } => self.live.push(LiveRequest {
+                id,
+                started: unix(at),
+                asked,
+                api,
+                candidate: None,
+                phase: crate::state::Phase::Asking,
+            }),
+            Event::Phase { id, candidate, phase } => {
+                if let Some(request) = self.live.iter_mut().find(|request| request.id == id) {
+                    request.candidate = Some(candidate);
+                    request.phase = match phase {
+                        Phase::Loading => crate::state::Phase::Loading,
+                        Phase::Asking => crate::state::Phase::Asking,
+                        Phase::Streaming => crate::state::Phase::Streaming,
+                    };
+                }
+            }
+            Event::Finished(served) => self.finished(*served),
+        }
+    }
+
+    fn finished(&mut self, served: Served) {
+        self.live.retain(|request| request.id != served.id);
+        let catalogue = self.sources.composition.borrow().catalogue.clone();
+        let request = entry(served, &catalogue);
+        self.spent.add(request.cost.unwrap_or(0.0));
+        self.ledger.record(request.clone());
+        self.recent.insert(0, request.clone());
+        self.recent.truncate(AppState::RECENT);
+        self.publish();
+        let state = self.states.borrow().clone();
+        let price = request.served_by.as_ref().and_then(|model| catalogue.price(model));
+        self.notices.served(&request, &state, price);
+    }
+
+    fn file_changed(&mut self, stale: bool, diagnostics: &[Diagnostic]) {
+        let worst = diagnostics.iter().max_by_key(|diagnostic| diagnostic.severity);
+        if let Some(diagnostic) = worst.filter(|_| stale) {
+            self.notices.post(Notice {
+                kind: NoticeKind::Configuration,
+                title: format!("A mistake in {}", diagnostic.file.file_name().unwrap_or_default().display()),
+                body: format!(
+                    "Line {}, column {}: {} The last good one stays in force.",
+                    diagnostic.line, diagnostic.column, diagnostic.message
+                ),
+                model: None,
+            });
+        }
+    }
+
+    fn publish(&self) {
+        let state = Arc::new(self.state());
+        self.states.send_if_modified(|published| {
+            let changed = *published != state;
+            *published = state;
+            changed
+        });
+    }
+
+    fn state(&self) -> AppState {
+        let composition = self.sources.composition.borrow();
+        let keeper = self.sources.keeper.borrow();
+        let config = self.sources.config.borrow();
+        let settings = self.sources.settings.borrow();
+        let endpoint = self.sources.endpoint.borrow().clone();
+        let catalogue = &composition.catalogue;
+        let models: Vec<_> =
+            catalogue.entries.iter().map(|entry| summary(entry, catalogue, &keeper, &self.clock)).collect();
+        let in_order: Vec<_> =
+            catalogue.chain.iter().filter_map(|wanted| models.iter().find(|model| model.model == *wanted)).collect();
+        let shown = show(endpoint.is_some(), &in_order, self.recent.first());
+        AppState {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            light: shown.light,
+            status: shown.status,
+            answering: shown.answering,
+            config: ConfigSummary {
+                path: config.location.path.display().to_string(),
+                openclaw: config.location.openclaw,
+                revision: config.revision.clone(),
+                stale: config.stale,
+                problems: config.diagnostics.iter().chain(&settings.diagnostics).map(problem).collect(),
+            },
+            chain: catalogue.chain.clone(),
+            models,
+            runtimes: keeper
+                .runtimes
+                .iter()
+                .map(|(provider, runtime)| RuntimeSummary {
+                    provider: provider.clone(),
+                    kind: runtime.kind.map_or("unknown", pilotlight_runtime::RuntimeKind::name).to_owned(),
+                    address: runtime.address.to_string(),
+                    reachable: runtime.reachable,
+                    detail: runtime.detail.clone(),
+                })
+                .collect(),
+            live: self.live.clone(),
+            recent: self.recent.clone(),
+            cost_today: self.spent.today,
+            endpoint,
+        }
+    }
+}
+
+fn summary(entry: &crate::compose::Entry, catalogue: &Catalogue, keeper: &KeeperState, clock: &Clock) -> ModelSummary {
+    let kept = keeper.models.get(&entry.model);
+    let state = match (entry.location, kept.map(|local| &local.state)) {
+        (Location::Hosted, _) => ModelState::Ready,
+        (Location::Local, None | Some(Warmth::Unknown)) => ModelState::Unknown,
+        (Location::Local, Some(Warmth::Warm { since })) => ModelState::Warm { since: clock.unix(*since) },
+        (Location::Local, Some(Warmth::Cold { reason })) => {
+            ModelState::Cold { reason: reason.as_ref().map(ToString::to_string) }
+        }
+        (Location::Local, Some(Warmth::Loading { since, expected })) => {
+            ModelState::Loading { since: clock.unix(*since), expected: expected.map(milliseconds) }
+        }
+        (Location::Local, Some(Warmth::Missing)) => ModelState::Missing,
+        (Location::Local, Some(Warmth::Unreachable { reason })) => ModelState::Unreachable { reason: reason.clone() },
+    };
+    ModelSummary {
+        model: entry.model.clone(),
+        alias: entry.alias.clone(),
+        name: entry.name.clone(),
+        location: entry.location,
+        api: entry.api.clone(),
+        place: catalogue
+            .chain
+            .iter()
+            .position(|model| *model == entry.model)
+            .and_then(|place| u32::try_from(place).ok()),
+        state,
+        context_window: entry.context_window,
+        loaded_context: kept.and_then(|local| local.loaded_context),
+        kept_warm: kept.is_some_and(|local| local.kept_warm),
+        manageable: kept.is_some_and(|local| local.manageable),
+        barred: entry.barred.clone(),
+        problem: kept.and_then(|local| local.problem.clone()),
+    }
+}
+
+fn problem(diagnostic: &Diagnostic) -> Problem {
+    Problem {
+        severity: diagnostic.severity.name().to_owned(),
+        code: diagnostic.code.to_owned(),
+        file: diagnostic.file.display().to_string(),
+        path: diagnostic.path.clone(),
+        line: diagnostic.line,
+        column: diagnostic.column,
+        message: diagnostic.message.clone(),
+    }
+}
+
+/// What is kept of a finished request.
+fn entry(served: Served, catalogue: &Catalogue) -> ServedRequest {
+    let cost =
+        served.served_by.as_ref().zip(served.usage.as_ref()).and_then(|(model, usage)| catalogue.cost(model, usage));
+    ServedRequest {
+        id: served.id,
+        started: unix(served.started),
+        asked: served.asked,
+        api: served.api,
+        streaming: served.streaming,
+        served_by: served.served_by,
+        location: served.location,
+        passed_over: served
+            .attempts
+            .into_iter()
+            .filter(|attempt| attempt.code != pilotlight_gateway::Code::Ok)
+            .map(|attempt| PassedOver {
+                model: attempt.model,
+                code: attempt.code.name().to_owned(),
+                detail: attempt.detail,
+            })
+            .collect(),
+        outcome: match served.outcome {
+            Outcome::Served => RequestOutcome::Served,
+            Outcome::Cut => RequestOutcome::Cut,
+            Outcome::Failed => RequestOutcome::Failed,
+            Outcome::Cancelled => RequestOutcome::Cancelled,
+        },
+        http_status: served.http_status,
+        first_content: served.first_content.map(milliseconds),
+        total: milliseconds(served.total),
+        input_tokens: served.usage.as_ref().map(pilotlight_wire::Usage::total_input),
+        output_tokens: served.usage.as_ref().map(|usage| usage.output),
+        cost,
+    }
+}
+
+/// Unix time of a moment on tokio's clock. Both were read once, so that the same moment always has the same time.
+struct Clock {
+    moment: Instant,
+    unix: u64,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { moment: Instant::now(), unix: unix(SystemTime::now()) }
+    }
+
+    fn unix(&self, moment: Instant) -> u64 {
+        match moment.checked_duration_since(self.moment) {
+            Some(after) => self.unix + milliseconds(after),
+            None => self.unix - milliseconds(self.moment.duration_since(moment)).min(self.unix),
+        }
+    }
+}
+
+/// US$ since local midnight.
+struct Spent {
+    day: chrono::NaiveDate,
+    today: f64,
+}
+
+impl Spent {
+    async fn read(ledger: &Ledger) -> Self {
+        let now = chrono::Local::now();
+        // A midnight that the clock's change skips or repeats: the earlier one, or none, which counts the day from 0.
+        let midnight = now.date_naive().and_time(chrono::NaiveTime::MIN).and_local_timezone(chrono::Local).earliest();
+        let today = match midnight.and_then(|midnight| u64::try_from(midnight.timestamp_millis()).ok()) {
+            Some(since) => ledger.cost_since(since).await.unwrap_or_else(|error| {
+                tracing::error!(%error, "today's cost could not be read");
+                0.0
+            }),
+            None => 0.0,
+        };
+        Self { day: now.date_naive(), today }
+    }
+
+    fn add(&mut self, cost: f64) {
+        self.turn_the_day();
+        self.today += cost;
+    }
+
+    fn turn_the_day(&mut self) {
+        let day = chrono::Local::now().date_naive();
+        if day != self.day {
+            *self = Self { day, today: 0.0 };
+        }
+    }
+}
+
+fn unix(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, milliseconds)
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,245 @@
+//! Starting and stopping: which actor is made when, and what each is given.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pilotlight_config::settings_store::{SettingsState, SettingsStore};
+use pilotlight_config::store::{ConfigState, ConfigStore};
+use pilotlight_config::{ConfigLocation, Home};
+use pilotlight_gateway::Gateway;
+use pilotlight_ledger::Ledger;
+use pilotlight_runtime::Keeper;
+use pilotlight_wire::Secret;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, broadcast, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::{open_to_others, token};
+use crate::commands::Commands;
+use crate::compose::{Composition, compose};
+use crate::error::StartError;
+use crate::listener::Listener;
+use crate::local_models::KeptModels;
+use crate::notice::Notice;
+use crate::notices::NoticeBoard;
+use crate::reducer::{Reducer, Sources};
+use crate::running::{Claim, Refused};
+use crate::state::AppState;
+use crate::{EngineOptions, control};
+
+/// How many notices a slow frontend may lag behind before it misses some.
+const NOTICES: usize = 64;
+
+/// The engine's parts.
+pub(crate) struct Inner {
+    pub(crate) commands: Commands,
+    pub(crate) notices: broadcast::Sender<Notice>,
+    pub(crate) token: watch::Receiver<Option<Secret>>,
+    pub(crate) home: Home,
+    stop: CancellationToken,
+    /// The listener ends first, then the reducer, which records what the listener still had under way.
+    listening: Mutex<JoinSet<()>>,
+    reducing: Mutex<JoinSet<()>>,
+    reducer_stop: CancellationToken,
+    claim: Mutex<Option<Arc<Claim>>>,
+    _settings: SettingsStore,
+}
+
+impl Inner {
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        while self.listening.lock().await.join_next().await.is_some() {}
+        self.reducer_stop.cancel();
+        while self.reducing.lock().await.join_next().await.is_some() {}
+        drop(self.claim.lock().await.take());
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.reducer_stop.cancel();
+    }
+}
+
+pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
+    let home = Home::from(&options.environment);
+    std::fs::create_dir_all(home.folder()).map_err(opening(&format!("the folder {}", home.folder().display())))?;
+    let claim = Arc::new(claim(&home)?);
+
+    let settings_file = options.settings.clone().unwrap_or_else(|| home.settings_file());
+    let settings = SettingsStore::open(settings_file.clone(), options.environment.clone())
+        .map_err(opening(&format!("the settings {}", settings_file.display())))?;
+    let location = ConfigLocation::find(&options.environment, &home, options.config.as_deref());
+    let config_file = location.path.display().to_string();
+    let config = ConfigStore::open(location, options.environment.clone())
+        .map_err(opening(&format!("the configuration {config_file}")))?;
+
+    let now = settings.watch().borrow().settings.clone();
+    let listen = options.listen.unwrap_or(now.listen);
+    if open_to_others(listen, &now) {
+        return Err(StartError::OpenToOthers { address: listen, settings: settings_file.display().to_string() });
+    }
+    let first_token = token(&now, &home).map_err(opening("the token"))?;
+    let socket = bind(listen, &settings_file).await?;
+
+    let stop = CancellationToken::new();
+    let (token_out, token_now) = watch::channel(first_token.clone());
+    let first = compose(&config.watch().borrow().in_force, &now, first_token);
+    let (routes_out, routes) = watch::channel(first.routes.clone());
+    let (plan_out, plan) = watch::channel(first.plan.clone());
+    let (composition_out, composition) = watch::channel(first);
+    tokio::spawn(recompose(
+        Inputs { config: config.watch(), settings: settings.watch(), home: home.clone() },
+        Outputs { token: token_out, routes: routes_out, plan: plan_out, composition: composition_out },
+        stop.clone(),
+    ));
+
+    let ledger = Ledger::open(&home.ledger_file()).map_err(opening("the ledger"))?;
+    forget_old(&ledger, now.ledger.keep_days).await;
+    let keeper = Keeper::spawn(plan);
+    let (events_out, events) = mpsc::unbounded_channel();
+    let local = Arc::new(KeptModels::follow(keeper.clone(), stop.clone()));
+    let gateway = Gateway::new(routes.clone(), local, events_out);
+
+    let (endpoint_out, endpoint) = watch::channel(None);
+    let (states_out, states) = watch::channel(Arc::new(AppState::empty()));
+    let (notices, _) = broadcast::channel(NOTICES);
+    let commands = Commands { config: config.clone(), keeper: keeper.clone(), states };
+    let own = pilotlight_gateway::guard(control::routes(commands.clone()), routes.clone());
+    let mut router = pilotlight_gateway::router(gateway).merge(own);
+    if let Some(pages) = options.pages {
+        router = router.merge(pilotlight_gateway::guard_pages(pages, routes));
+    }
+
+    let mut listening = JoinSet::new();
+    let listener = Listener {
+        router,
+        endpoint: endpoint_out,
+        claim: claim.clone(),
+        frontend: options.frontend,
+        settings_file,
+        fixed: options.listen.is_some(),
+    };
+    listening.spawn(listener.run(socket, listen, settings.watch(), stop.clone()));
+
+    let sources = Sources {
+        config: config.watch(),
+        settings: settings.watch(),
+        composition,
+        keeper: keeper.state(),
+        occurrences: keeper.occurrences(),
+        events,
+        endpoint,
+    };
+    let board = NoticeBoard::new(notices.clone(), settings.watch());
+    let reducer_stop = CancellationToken::new();
+    let mut reducing = JoinSet::new();
+    let mut wait_for_first = commands.watch();
+    reducing.spawn(Reducer::new(sources, ledger, board, states_out).await.run(reducer_stop.clone()));
+    // A frontend must never see a state from before the listener was up.
+    let _ = wait_for_first.wait_for(|state| state.endpoint.is_some()).await;
+
+    Ok(Inner {
+        commands,
+        notices,
+        token: token_now,
+        home,
+        stop,
+        listening: Mutex::new(listening),
+        reducing: Mutex::new(reducing),
+        reducer_stop,
+        claim: Mutex::new(Some(claim)),
+        _settings: settings,
+    })
+}
+
+fn claim(home: &Home) -> Result<Claim, StartError> {
+    let running_file = home.running_file();
+    Claim::take(&running_file).map_err(|refused| match refused {
+        Refused::Failed(source) => opening("the lock of the running engine")(source),
+        Refused::Held => match crate::running::find(&running_file) {
+            Ok(Some(running)) => {
+                StartError::AlreadyRunning { pid: running.pid, endpoint: format!("{}/v1", running.address) }
+            }
+            // It holds the lock and has not announced itself: it is just starting, or stopping.
+            Ok(None) | Err(_) => StartError::AlreadyRunning { pid: 0, endpoint: "starting".to_owned() },
+        },
+    })
+}
+
+async fn bind(listen: SocketAddr, settings_file: &std::path::Path) -> Result<TcpListener, StartError> {
+    TcpListener::bind(listen).await.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            StartError::AddressInUse { address: listen, settings: settings_file.display().to_string() }
+        } else {
+            opening(&format!("a listener on {listen}"))(error)
+        }
+    })
+}
+
+async fn forget_old(ledger: &Ledger, keep_days: u32) {
+    let keep = std::time::Duration::from_secs(u64::from(keep_days) * 86_400);
+    let before = SystemTime::now().checked_sub(keep).and_then(|then| then.duration_since(UNIX_EPOCH).ok());
+    let Some(before) = before.and_then(|then| u64::try_from(then.as_millis()).ok()) else { return };
+    if let Err(error) = ledger.forget_before(before).await {
+        tracing::error!(%error, "old requests could not be removed from the ledger");
+    }
+}
+
+/// What the composition is made of.
+struct Inputs {
+    config: watch::Receiver<Arc<ConfigState>>,
+    settings: watch::Receiver<Arc<SettingsState>>,
+    home: Home,
+}
+
+/// Who is given the composition.
+struct Outputs {
+    token: watch::Sender<Option<Secret>>,
+    routes: watch::Sender<Arc<pilotlight_gateway::Routes>>,
+    plan: watch::Sender<Arc<pilotlight_runtime::Plan>>,
+    composition: watch::Sender<Composition>,
+}
+
+/// Composes anew whenever a file in force changes. A request in flight keeps the routes it was given.
+async fn recompose(mut inputs: Inputs, outputs: Outputs, stop: CancellationToken) {
+    loop {
+        let changed = async {
+            tokio::select! {
+                changed = inputs.config.changed() => changed,
+                changed = inputs.settings.changed() => changed,
+            }
+        };
+        if stop.run_until_cancelled(changed).await.is_none_or(|changed| changed.is_err()) {
+            return;
+        }
+        let configuration = inputs.config.borrow_and_update().in_force.clone();
+        let settings = inputs.settings.borrow_and_update().settings.clone();
+        let token = match token(&settings, &inputs.home) {
+            Ok(token) => token,
+            Err(error) => {
+                // Without a token that can be read, the one in force stays: never none.
+                tracing::error!(%error, "the token cannot be read: the old one stays");
+                outputs.token.borrow().clone()
+            }
+        };
+        let next = compose(&configuration, &settings, token.clone());
+        outputs.token.send_replace(token);
+        outputs.plan.send_if_modified(|plan| {
+            let changed = *plan != next.plan;
+            *plan = next.plan.clone();
+            changed
+        });
+        outputs.routes.send_replace(next.routes.clone());
+        outputs.composition.send_replace(next);
+    }
+}
+
+/// An error of opening `what`.
+fn opening<E: std::error::Error + Send + Sync + 'static>(what: &str) -> impl Fn(E) -> StartError {
+    let what = what.to_owned();
+    move |source| StartError::Open { what: what.clone(), source: Box::new(source) }
+}

@@ -1,0 +1,38 @@
+//! The window's TypeScript types are made from the Rust ones. `UPDATE_BINDINGS=1 cargo test -p pilotlight-engine
+//! --test bindings` writes them anew; without it, this test says whether the committed ones are current.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use pilotlight_engine::state::AppState;
+use pilotlight_engine::{CommandError, Notice};
+use ts_rs::{Config, TS};
+
+#[test]
+fn the_committed_bindings_are_current() {
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui/src/lib/bindings");
+    let fresh = tempfile::tempdir().unwrap();
+    let config = Config::new().with_out_dir(fresh.path());
+    AppState::export_all(&config).unwrap();
+    Notice::export_all(&config).unwrap();
+    CommandError::export_all(&config).unwrap();
+
+    if std::env::var_os("UPDATE_BINDINGS").is_some() {
+        let _ = fs::remove_dir_all(&committed);
+        fs::create_dir_all(&committed).unwrap();
+        for (name, text) in files(fresh.path()) {
+            fs::write(committed.join(name), text).unwrap();
+        }
+    }
+    assert_eq!(files(&committed), files(fresh.path()), "run this test with UPDATE_BINDINGS=1");
+}
+
+fn files(folder: &Path) -> BTreeMap<String, String> {
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(path).unwrap()))
+        .collect()
+}
