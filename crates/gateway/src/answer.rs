@@ -12,7 +12,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use pilotlight_wire::error::{ApiError, ErrorKind};
+use pilotlight_wire::error::{ApiError, ErrorKind, Position};
 use pilotlight_wire::failure::{Failure, Meaning};
 use pilotlight_wire::heartbeat::{BEFORE_A_BODY, Heart};
 use pilotlight_wire::{ClientApi, Location};
@@ -199,8 +199,13 @@ fn beats_then_stream(
     opening: Opening,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
     stream! {
-        let id = opening.response_id.trim_start_matches("resp_").to_owned();
-        let mut heart = Heart::new(exchange.api, &id, &opening.asked, opening.created);
+        let at = Position {
+            response_id: exchange.waiting.response_id().unwrap_or_else(|| opening.response_id.clone()),
+            sequence: 0,
+            created: opening.created,
+            model: opening.asked.clone(),
+        };
+        let mut heart = Heart::new(exchange.api, at);
         let Found { mut record, result } = loop {
             yield Ok(heart.beat());
             let next = Instant::now() + exchange.timing().beat;
@@ -225,9 +230,7 @@ fn beats_then_stream(
             Ok(Held::Whole(whole)) => refused_error(&whole),
             Err(exhausted) => exhausted_error(&exchange.head.model, &record, &exhausted),
         };
-        let mut at = heart.position().clone();
-        at.model.clone_from(&opening.asked);
-        let bytes = [record.comment().as_bytes(), &error.event(exchange.api, &at)].concat();
+        let bytes = [record.comment().as_bytes(), &error.event(exchange.api, heart.position())].concat();
         record.close(Outcome::Failed);
         yield Ok(Bytes::from(bytes));
     }

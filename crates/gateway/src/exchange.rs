@@ -1,6 +1,6 @@
 //! One request as the attempts see it: what was asked, with everything that each of them needs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -45,16 +45,40 @@ impl Exchange {
 
 /// Who is waited for just now; set by the attempts, read by the heartbeats.
 #[derive(Default)]
-pub struct Waiting(Mutex<Option<(ModelRef, Location)>>);
+pub struct Waiting(Mutex<Waited>);
+
+#[derive(Default)]
+struct Waited {
+    target: Option<(ModelRef, Location)>,
+    response_id: Option<String>,
+}
 
 impl Waiting {
     /// This target is waited for from now on.
     pub fn set(&self, target: &Target) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((target.model.clone(), target.location));
+        *self.waited() = Waited { target: Some((target.model.clone(), target.location)), response_id: None };
+    }
+
+    /// Its response has begun under this id, and is held. Heartbeats that start now are of the same response, so that
+    /// a client can refer to it later.
+    pub fn begun(&self, response_id: &str) {
+        let mut waited = self.waited();
+        if waited.response_id.is_none() {
+            waited.response_id = Some(response_id.to_owned());
+        }
+    }
+
+    /// The id of the response that has begun.
+    pub fn response_id(&self) -> Option<String> {
+        self.waited().response_id.clone()
     }
 
     /// Who is waited for, and where it runs.
     pub fn get(&self) -> Option<(ModelRef, Location)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.waited().target.clone()
+    }
+
+    fn waited(&self) -> MutexGuard<'_, Waited> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use pilotlight_wire::failure::Failure;
 use pilotlight_wire::signal::{Answer, Signal, StreamReader, read_body};
 use pilotlight_wire::sse::Frame;
@@ -33,10 +34,13 @@ pub async fn hold(
     let deadline = Instant::now() + exchange.timing().load;
     loop {
         if frames.is_empty() && is_unframed(source.pending()) {
-            return Err(unframed(exchange, source).await);
+            return Err(unframed(exchange, &read_pending(source).await));
         }
         while let Some(frame) = source.come().map_err(broken)? {
             let signal = reader.read(&frame);
+            if let (true, Some(id)) = (frames.is_empty(), reader.response_id()) {
+                exchange.waiting.begun(id);
+            }
             held += frame.raw.len();
             frames.push(frame);
             if shows(signal, &reader)? {
@@ -52,7 +56,12 @@ pub async fn hold(
         if within(patience, "no content", source.fill()).await?.map_err(broken)? {
             continue;
         }
-        let Some(frame) = source.rest() else { return Err(ended(&frames)) };
+        let leftover = Bytes::copy_from_slice(source.pending());
+        let Some(frame) = source.rest() else {
+            // Plain text where a stream should be: what a proxy says of an upstream that crashed.
+            let plain = frames.is_empty() && !leftover.trim_ascii().is_empty();
+            return Err(if plain { unframed(exchange, &leftover) } else { ended(&frames) });
+        };
         let signal = reader.read(&frame);
         frames.push(frame);
         return match signal {
@@ -94,13 +103,12 @@ fn is_unframed(pending: &[u8]) -> bool {
     matches!(pending.trim_ascii_start().first(), Some(b'{' | b'[' | b'<'))
 }
 
-async fn unframed(exchange: &Exchange, source: Source) -> Miss {
-    let body = read_pending(source).await;
-    match read_body(exchange.api, &body) {
+fn unframed(exchange: &Exchange, body: &[u8]) -> Miss {
+    match read_body(exchange.api, body) {
         Answer::Failed(failure) => Miss::told(Code::ErrorBody, failure),
         Answer::Whole(_) => Miss::new(Code::Malformed, "a whole answer where a stream was asked for"),
         Answer::Malformed(_) => {
-            let said = Failure::read_body(&body).message;
+            let said = Failure::read_body(body).message;
             Miss::new(Code::Malformed, format!("no stream: {said}"))
         }
     }

@@ -201,11 +201,14 @@ pub fn relay(
             yield Ok(bytes);
         }
         let until = tokio::time::Instant::now() + exchange.timing().drain;
-        while let Ok(Ok(true)) = tokio::time::timeout_at(until, source.fill()).await {
-            tap.take_all(&mut source);
+        while let Ok(Ok(more)) = tokio::time::timeout_at(until, source.fill()).await {
+            if more { tap.take_all(&mut source) } else { tap.take_rest(&mut source) };
             let bytes = tap.flush();
             if !bytes.is_empty() {
                 yield Ok(bytes);
+            }
+            if !more {
+                break;
             }
         }
     }

@@ -21,9 +21,11 @@ const ANTHROPIC_VERSION: &str = "2023-06-01";
 /// and a request that meets the closing would look like a failure of the upstream.
 const IDLE_LOCAL: Duration = Duration::from_secs(4);
 
-/// The shared connection pools. Each is made at its first use: a proxy that is never used holds no certificates.
+/// The shared connection pools. Each is made at its first use: certificates take memory and time, and who has only
+/// local models over plain HTTP needs none.
 #[derive(Debug, Default)]
 pub struct Clients {
+    plain: OnceLock<Result<reqwest::Client, String>>,
     local: OnceLock<Result<reqwest::Client, String>>,
     hosted: OnceLock<Result<reqwest::Client, String>>,
 }
@@ -35,23 +37,24 @@ impl Clients {
     /// When TLS cannot be set up on this machine.
     pub fn of(&self, target: &Target, timing: &Timing) -> Result<&reqwest::Client, String> {
         let builder = || {
-            reqwest::Client::builder()
-                // A redirect would carry the key and the request to another host.
-                .redirect(reqwest::redirect::Policy::none())
-                .tcp_nodelay(true)
+            // A redirect would carry the key and the request to another host.
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).tcp_nodelay(true)
         };
-        let client = if target.location == Location::Local || is_loopback(&target.base_url) {
-            self.local.get_or_init(|| {
-                let builder = builder().no_proxy().connect_timeout(timing.connect_local);
-                builder.pool_idle_timeout(IDLE_LOCAL).build().map_err(|error| error.to_string())
-            })
-        } else {
-            self.hosted.get_or_init(|| {
-                builder().connect_timeout(timing.connect_hosted).build().map_err(|error| error.to_string())
-            })
+        // A proxy for the internet does not know the user's own machines.
+        let near = || builder().no_proxy().connect_timeout(timing.connect_local).pool_idle_timeout(IDLE_LOCAL);
+        let far = || builder().connect_timeout(timing.connect_hosted);
+        let is_near = target.location == Location::Local || is_loopback(&target.base_url);
+        let client = match (is_near, target.base_url.scheme()) {
+            (true, "http") => self.plain.get_or_init(|| made(near().tls_certs_only([]))),
+            (true, _) => self.local.get_or_init(|| made(near())),
+            (false, _) => self.hosted.get_or_init(|| made(far())),
         };
         client.as_ref().map_err(Clone::clone)
     }
+}
+
+fn made(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
+    builder.build().map_err(|error| error.to_string())
 }
 
 /// Where a request of this API goes: the base URL and the API's path, with the client's query.

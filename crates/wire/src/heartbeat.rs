@@ -19,18 +19,16 @@ pub const BEFORE_A_BODY: &str = "\n";
 #[derive(Debug)]
 pub struct Heart {
     api: ClientApi,
-    id: String,
     at: Position,
     beats: u64,
 }
 
 impl Heart {
-    /// A heart for a stream of this API. `id` is made part of the answer's id; `model` is the one that was asked for,
-    /// `created` a Unix time in seconds.
+    /// A heart for a stream of this API, which begins at `at`: the id of the response that will be, a time, and the
+    /// `model` that was asked for.
     #[must_use]
-    pub fn new(api: ClientApi, id: &str, model: &str, created: u64) -> Self {
-        let at = Position { response_id: format!("resp_{id}"), sequence: 0, created, model: model.to_owned() };
-        Self { api, id: id.to_owned(), at, beats: 0 }
+    pub fn new(api: ClientApi, at: Position) -> Self {
+        Self { api, at, beats: 0 }
     }
 
     /// The next sign of life.
@@ -105,7 +103,7 @@ impl Heart {
 
     fn chunk(&self, prefix: &str, object: &str, choice: &serde_json::Value) -> serde_json::Value {
         json!({
-            "id": format!("{prefix}-{}", self.id), "object": object, "created": self.at.created,
+            "id": format!("{prefix}-{}", self.at.response_id.trim_start_matches("resp_")), "object": object, "created": self.at.created,
             "model": self.at.model, "choices": [choice],
         })
     }
@@ -139,10 +137,14 @@ mod tests {
         std::iter::from_fn(|| framer.next_frame().unwrap()).collect()
     }
 
+    fn at() -> Position {
+        Position { response_id: "resp_pl1".to_owned(), model: "primary".to_owned(), ..Position::default() }
+    }
+
     #[test]
     fn every_beat_is_a_sign_of_life_and_no_content() {
         for api in ClientApi::ALL {
-            let mut heart = Heart::new(api, "pl1", "primary", 1_700_000_000);
+            let mut heart = Heart::new(api, at());
             let mut reader = StreamReader::new(api);
             for _ in 0..3 {
                 let frames = frames(&heart.beat());
@@ -155,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_response_that_follows_goes_on_with_our_id_and_numbers() {
-        let mut heart = Heart::new(ClientApi::Responses, "pl1", "primary", 1);
+        let mut heart = Heart::new(ClientApi::Responses, at());
         let mut sent = [heart.beat(), heart.beat(), heart.beat()].concat();
         let upstream = concat!(
             "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_up\"}}\n\n",

@@ -140,6 +140,8 @@ fn messages() {
     for (events, expected) in table {
         assert_eq!(letters(Messages, &data(events)), *expected, "{events:?}");
     }
+    let untyped = "event: error\ndata: {\"error\":{\"message\":\"m\"},\"message\":\"m\"}\n\n";
+    assert_eq!(letters(Messages, untyped), "e|whole");
     let mut reader = StreamReader::new(Messages);
     for frame in frames(&data(&[start, end])) {
         reader.read(&frame);

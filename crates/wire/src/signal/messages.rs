@@ -49,7 +49,9 @@ impl StreamReader {
         };
         let kind = string(event.kind).unwrap_or_else(|| name.to_owned());
         if kind == "error" || name == "error" || says_something(event.error) {
-            let own = kind == "error" && event.error.is_some_and(|error| error.get().starts_with('{'));
+            // LM Studio leaves the `type` out; clients that look at it would take the event for none.
+            let typed = event.kind.is_some_and(|kind| kind.get() == "\"error\"");
+            let own = typed && event.error.is_some_and(|error| error.get().starts_with('{'));
             return Signal::Error { failure: failure(data), own };
         }
         match kind.as_str() {
