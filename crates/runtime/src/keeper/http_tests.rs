@@ -69,6 +69,12 @@ impl Scene {
         self.until("warm", |model| matches!(model.state, Warmth::Warm { .. })).await
     }
 
+    /// Warm, and all that was said of that is past.
+    async fn ready(&mut self) {
+        self.keeper.load(&name()).await.unwrap();
+        self.heard = self.keeper.occurrences();
+    }
+
     async fn next(&mut self) -> Occurrence {
         timeout(PATIENCE, self.heard.recv()).await.expect("something is said").unwrap()
     }
@@ -123,8 +129,7 @@ async fn a_load_by_somebody_else_is_seen_as_loading_not_as_warm_and_not_doubled(
 async fn an_eject_in_lm_studio_is_told_and_not_fought_until_a_request_comes() {
     let server = lm_studio(options()).await;
     let mut scene = Scene::new(&server);
-    scene.warm().await;
-    scene.heard = scene.keeper.occurrences();
+    scene.ready().await;
     server.control().unload("m", UnloadCause::Ejected).unwrap();
     let said = scene.next().await;
     assert!(matches!(said, Occurrence::Unloaded { cause: Cause::EjectedByPerson, reloading: false, .. }), "{said:?}");
@@ -139,8 +144,7 @@ async fn an_eject_in_lm_studio_is_told_and_not_fought_until_a_request_comes() {
 async fn a_crash_is_told_by_its_words_and_the_model_loaded_again() {
     let server = lm_studio(options()).await;
     let mut scene = Scene::new(&server);
-    scene.warm().await;
-    scene.heard = scene.keeper.occurrences();
+    scene.ready().await;
     server.control().unload("m", UnloadCause::Crash).unwrap();
     scene.keeper.trouble(&name(), "Exit code: 6", Trouble::Crashed);
     let said = scene.next().await;
@@ -202,8 +206,7 @@ async fn a_second_copy_made_elsewhere_counts_as_the_model_and_goes_with_it() {
 async fn the_server_dies_and_is_said_to_be_gone_at_once() {
     let server = lm_studio(options()).await;
     let mut scene = Scene::new(&server);
-    scene.warm().await;
-    scene.heard = scene.keeper.occurrences();
+    scene.ready().await;
     server.control().die();
     scene.keeper.trouble(&name(), "connection refused", Trouble::Refused);
     let began = std::time::Instant::now();
@@ -218,8 +221,7 @@ async fn a_stopped_server_is_told_from_a_quit_application() {
     let server = lm_studio(options()).await;
     let application = lm_studio(Options::default()).await;
     let mut scene = Scene::with(&server, |_| {}, vec![application.address().port()]);
-    scene.warm().await;
-    scene.heard = scene.keeper.occurrences();
+    scene.ready().await;
     server.control().refuse(true).await;
     let said = scene.next().await;
     assert!(matches!(said, Occurrence::Unreachable { cause: Cause::ServerStopped, .. }), "{said:?}");

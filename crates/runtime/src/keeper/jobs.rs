@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pilotlight_wire::ModelRef;
 
-use crate::adapter::{Adapter, Depth, LoadFailure, LoadFailureKind, LookFailure, Observation};
+use crate::adapter::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LookFailure, Observation};
 use crate::detect::Connect;
 use crate::track::{LoadOutcome, LoadWish, order_for};
 use crate::{Cause, WatchedProvider};
@@ -84,10 +84,22 @@ async fn load_on(adapter: &dyn Adapter, wish: &LoadWish) -> LoadOutcome {
             LoadOutcome::Failed(LoadFailure::new(LoadFailureKind::Missing, message))
         }
         seen => match adapter.load(order_for(wish, seen.as_ref())).await {
-            Ok(done) => LoadOutcome::Done(done),
+            Ok(done) => LoadOutcome::Done(completed(adapter, wish, done).await),
             Err(failure) => LoadOutcome::Failed(failure),
         },
     }
+}
+
+/// The answer to a load, with what only a listing tells: the context that it really got.
+async fn completed(adapter: &dyn Adapter, wish: &LoadWish, mut done: LoadDone) -> LoadDone {
+    if done.context.is_none()
+        && let Ok(seen) = adapter.look(Depth::Full).await
+        && let Some(seen) = seen.find(&wish.upstream_id)
+    {
+        done.context = seen.context;
+        done.instance = done.instance.or_else(|| seen.instances.into_iter().next());
+    }
+    done
 }
 
 /// Every instance that there is now, not those that were seen before.

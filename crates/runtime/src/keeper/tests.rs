@@ -175,6 +175,7 @@ async fn a_server_that_goes_and_comes_back() {
     let fake = Fake::new(&["m"], LOAD);
     let mut scene = Scene::new(&fake, &["m"]);
     scene.warm("m").await;
+    sleep(Duration::from_secs(60)).await;
     scene.heard = scene.keeper.occurrences();
     fake.with(|inner| inner.refuses = true);
     assert_eq!(

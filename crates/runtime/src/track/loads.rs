@@ -108,7 +108,6 @@ impl Track {
             LoadOutcome::Done(done) => {
                 model.took(done.took.unwrap_or(now.duration_since(since)));
                 model.stays = done.stays;
-                model.backoff.clear();
                 model.details.context = done.context.or(model.details.context);
                 if let Some(instance) = done.instance
                     && !model.details.instances.contains(&instance)
@@ -234,6 +233,7 @@ impl Track {
         model.seen_warm = Some(now);
         model.trouble = None;
         model.wanted = None;
+        model.backoff.clear();
         let away = model.gone.take().map(|gone| now.duration_since(gone));
         let (name, title) = (model.watched.model.clone(), model.watched.title.clone());
         let asked = std::mem::take(&mut model.asked);
@@ -285,7 +285,6 @@ impl Track {
         if !model.load.is_ours() {
             model.load = Load::None;
             model.stays = false;
-            model.backoff.clear();
             if !model.unload_asked {
                 // Somebody loaded it: whoever ejected it before has changed their mind.
                 model.hold = None;
@@ -323,7 +322,8 @@ impl Track {
         let asked = std::mem::take(&mut model.asked);
         let unload = std::mem::take(&mut model.unload_asked);
         // What a person asked for may still fail for a server that is known to be away: that is no news of the model.
-        if matches!(self.link, Link::Up) {
+        // And one that was seen in memory before its load failed was loaded, and went: the next look tells.
+        if matches!(self.link, Link::Up) && !self.models[at].is_warm() {
             self.tell_failure(at, failure, now);
         }
         if asked {

@@ -783,3 +783,17 @@ fn a_model_lost_in_an_absence_too_short_to_tell_of_is_told_of_itself() {
     bench.act();
     assert_eq!(bench.said(), [], "the server is back");
 }
+
+#[test]
+fn a_load_that_fails_after_the_model_was_seen_warm_was_a_load_and_a_loss() {
+    let mut bench = Bench::new(&[model("m")]);
+    bench.see(&[("m", Absent)]);
+    bench.see(&[("m", Loaded)]);
+    assert_eq!(bench.said().len(), 2);
+    bench.trouble(Trouble::Crashed, "Exit code: 6");
+    bench.load_done("m", failed(LoadFailureKind::Lasting, "crashed"));
+    assert_eq!(bench.said(), []);
+    bench.see(&[("m", Absent)]);
+    assert_eq!(bench.unloaded(), (Cause::Crashed { detail: "Exit code: 6".into() }, true));
+    assert_eq!(bench.loads(), ["m", "m"]);
+}
