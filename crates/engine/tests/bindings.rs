@@ -2,7 +2,7 @@
 //! --test bindings` writes them anew; without it, this test says whether the committed ones are current.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -26,7 +26,10 @@ fn the_committed_bindings_are_current() {
             fs::write(committed.join(name), text).unwrap();
         }
     }
-    assert_eq!(files(&committed), files(fresh.path()), "run this test with UPDATE_BINDINGS=1");
+    let (committed, fresh) = (files(&committed), files(fresh.path()));
+    let names: BTreeSet<_> = committed.keys().chain(fresh.keys()).collect();
+    let stale: Vec<_> = names.into_iter().filter(|name| committed.get(*name) != fresh.get(*name)).collect();
+    assert!(stale.is_empty(), "not current: {stale:?}: run this test with UPDATE_BINDINGS=1");
 }
 
 fn files(folder: &Path) -> BTreeMap<String, String> {

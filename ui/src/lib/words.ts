@@ -43,20 +43,15 @@ export function othersOf(state: AppState): ModelSummary[] {
   return state.models.filter((model) => !state.chain.includes(model.ref))
 }
 
-/** Whether a request sent now would be tried there at once; the engine's own rule. */
-export function canAnswer(state: ModelState): boolean {
-  return state.kind === 'ready' || state.kind === 'warm' || state.kind === 'unknown'
-}
-
-/** The model that a request for `primary` would be tried at first, if any. */
+/** The model that a request for `primary` would be tried at first, if any: the engine says it. */
 export function answering(state: AppState): ModelSummary | null {
-  if (state.light === 'stopped') return null
-  return chainOf(state).find((model) => canAnswer(model.state)) ?? null
+  return state.models.find((model) => model.ref === state.answering) ?? null
 }
 
 /** A model's state in words, as of `now`. */
 export function stateWords(model: ModelSummary, now: number): StateWords {
   const { state } = model
+  if (model.barred !== null) return { text: `not asked: ${model.barred}`, tone: 'warning' }
   switch (state.kind) {
     case 'ready':
       return { text: 'ready', tone: 'hosted' }
@@ -215,6 +210,7 @@ function loadingProgress(state: Extract<ModelState, { kind: 'loading' }>, now: n
 
 function stateClause(model: ModelSummary, now: number): string {
   const { state } = model
+  if (model.barred !== null) return `not asked (${model.barred})`
   if (state.kind === 'loading') return loadingWords(state, now)
   if (state.kind === 'cold' && state.reason) return `cold (${state.reason})`
   if (state.kind === 'unreachable') return `unreachable (${state.reason})`

@@ -39,9 +39,9 @@ describe('a model’s state', () => {
 describe('what answers and why', () => {
   test('the primary, warm or hosted', () => {
     expect(words.explain(states.warm(), NOW)).toBe('MiniMax answers: it is the primary, and it is in memory.')
-    const hosted = states.warm({ chain: [states.OPUS], light: 'hosted' })
+    const hosted = states.warm({ chain: [states.OPUS], light: 'hosted', answering: states.OPUS })
     expect(words.explain(hosted, NOW)).toBe('Opus answers: it is the primary, and it is hosted.')
-    const unsaid = states.warm({ chain: [states.GATEWAY], light: 'warm' })
+    const unsaid = states.warm({ chain: [states.GATEWAY], light: 'warm', answering: states.GATEWAY })
     expect(words.explain(unsaid, NOW)).toBe('GLM is asked first: it is the primary.')
   })
 
@@ -68,6 +68,13 @@ describe('what answers and why', () => {
     expect(words.explain(states.stopped(), NOW)).toContain('not listening')
   })
 
+  test('a model that may not be asked is said so, and does not answer', () => {
+    const barred = states.opus({ barred: 'only local models are allowed' })
+    const state = states.hosted({ models: [states.hosted().models[0]!, barred], answering: null, light: 'trouble' })
+    expect(words.stateWords(barred, NOW)).toEqual({ text: 'not asked: only local models are allowed', tone: 'warning' })
+    expect(words.explain(state, NOW)).toContain('Opus is not asked (only local models are allowed)')
+  })
+
   test('a model that can answer and has just failed', () => {
     const failed = states.served({ outcome: 'failed', servedBy: null, passedOver: [{ model: states.OPUS, code: 'status', detail: '529 overloaded' }] })
     const state = states.hosted({ light: 'trouble', recent: [failed] })
@@ -78,7 +85,7 @@ describe('what answers and why', () => {
 test('the announcement changes with what happens, and not with the clock', () => {
   expect(words.announcement(states.warm())).toBe('Warm. MiniMax answers.')
   expect(words.announcement(states.loading())).toBe('Loading. Opus answers.')
-  expect(words.announcement(states.trouble())).toBe('Trouble. MiniMax is unreachable, and nothing else can answer')
+  expect(words.announcement(states.trouble())).toBe('Trouble. MiniMax: unreachable, and nothing else can answer')
 })
 
 test('the chain is in its own order, and the others in the file’s', () => {

@@ -27,6 +27,10 @@ light: Light,
  */
 status: string, 
 /**
+ * Who would answer a request for `primary` now; none while nobody could at once.
+ */
+answering: string | null, 
+/**
  * The configuration file and what is wrong with it.
  */
 config: ConfigSummary, 
@@ -51,6 +55,6 @@ live: Array<LiveRequest>,
  */
 recent: Array<ServedRequest>, 
 /**
- * US$ spent since local midnight, by the costs in the configuration; none where a served model has no cost.
+ * US$ spent since local midnight, by the costs in the configuration. A model without costs there counts as 0.
  */
 costToday: number, };

@@ -49,4 +49,12 @@ keptWarm: boolean,
 /**
  * Whether it can be loaded and unloaded from here.
  */
-manageable: boolean, };
+manageable: boolean, 
+/**
+ * Why no request is sent to it: only local models are allowed, its region is not, its key cannot be read.
+ */
+barred: string | null, 
+/**
+ * What a person should know of it: its last load failed, it is in memory twice.
+ */
+problem: string | null, };

@@ -9,7 +9,7 @@ import type { RequestOutcome } from "./RequestOutcome";
  */
 export type ServedRequest = { 
 /**
- * Counted from 1 since the engine started; older ones, from the ledger, are 0.
+ * Counted from 1 since the engine started; 0 where it comes from an earlier run.
  */
 id: number, 
 /**
