@@ -7,7 +7,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::{SETTINGS, Setup, SimulatorProcess, configuration, events, text};
+use support::{HOSTED_KEY, SETTINGS, Setup, SimulatorProcess, configuration, events, text};
 
 fn local(load: &str) -> SimulatorProcess {
     SimulatorProcess::start(&["lmstudio", "--model", &format!("minimax-m2.1-gs32:{load}"), "--model", "qwen3-8b:100"])
@@ -25,7 +25,7 @@ fn state_of<'a>(state: &'a Value, model: &str) -> &'a str {
 #[tokio::test]
 async fn a_cold_model_is_bridged_and_the_next_request_is_local() {
     let local = local("4000");
-    let hosted = SimulatorProcess::start(&["openai"]);
+    let hosted = SimulatorProcess::start(&["openai", "--key", HOSTED_KEY]);
     let setup = Setup::new(&configuration(&local.address, Some(&hosted.address)), SETTINGS);
     let serving = setup.serve();
     let client = reqwest::Client::new();
@@ -79,7 +79,7 @@ async fn without_a_hosted_model_the_client_waits_and_sees_signs_of_life() {
 #[tokio::test]
 async fn a_server_that_is_killed_while_it_streams_ends_in_an_honest_error_and_the_next_request_in_the_fallback() {
     let mut local = SimulatorProcess::start(&["lmstudio", "--model", "minimax-m2.1-gs32:0", "--word-delay", "200ms"]);
-    let hosted = SimulatorProcess::start(&["openai"]);
+    let hosted = SimulatorProcess::start(&["openai", "--key", HOSTED_KEY]);
     let setup = Setup::new(&configuration(&local.address, Some(&hosted.address)), SETTINGS);
     let serving = setup.serve();
     setup.wait_for("the load", |state| state_of(state, "lmstudio/minimax-m2.1-gs32") == "warm");

@@ -45,8 +45,8 @@ impl LocalModels for KeptModels {
         }
     }
 
-    fn want(&self, model: &ModelRef) {
-        self.keeper.want(model, false);
+    fn want(&self, model: &ModelRef, insist: bool) {
+        self.keeper.want(model, insist);
     }
 
     fn changed(&self) -> watch::Receiver<u64> {
@@ -60,7 +60,7 @@ impl LocalModels for KeptModels {
             Trouble::Unloaded => pilotlight_runtime::Trouble::Unloaded,
             Trouble::Crashed => pilotlight_runtime::Trouble::Crashed,
             Trouble::NotLoaded => pilotlight_runtime::Trouble::NotLoaded,
-            Trouble::Other => pilotlight_runtime::Trouble::Other,
+            Trouble::Silent | Trouble::Other => pilotlight_runtime::Trouble::Other,
         };
         self.keeper.trouble(model, detail, trouble);
     }

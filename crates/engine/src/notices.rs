@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pilotlight_config::settings::NotificationSettings;
 use pilotlight_config::settings_store::SettingsState;
-use pilotlight_runtime::Occurrence;
+use pilotlight_runtime::{Cause, Occurrence};
 use pilotlight_wire::{Location, ModelRef};
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
@@ -79,10 +79,15 @@ impl NoticeBoard {
                     self.post(Notice {
                         kind: NoticeKind::HostedMeanwhile,
                         title: format!("{} answers for {}", title(state, hosted), title(state, &local.model)),
-                        body: match prices {
-                            Some(prices) => format!("{}. Hosted: {prices}.", sentence(&local.detail)),
-                            None => format!("{}. Its price is not in the configuration.", sentence(&local.detail)),
-                        },
+                        body: format!(
+                            "{}: {}. {}.",
+                            title(state, &local.model),
+                            local.detail,
+                            match prices {
+                                Some(prices) => format!("Hosted: {prices}"),
+                                None => "Its price is not in the configuration".to_owned(),
+                            }
+                        ),
                         model: Some(hosted.clone()),
                     });
                 }
@@ -107,6 +112,8 @@ fn of_occurrence(occurrence: &Occurrence, state: &AppState) -> Option<Notice> {
         Some(Notice { kind, title, body, model: model.cloned() })
     };
     match occurrence {
+        // Whoever ejected it here knows.
+        Occurrence::Unloaded { cause: Cause::UnloadedHere, .. } => None,
         Occurrence::Unloaded { model, title, cause, reloading } => {
             let next = match (*reloading, stand_in(state, model)) {
                 (true, Some(hosted)) => format!("It is being reloaded; {hosted} answers meanwhile."),

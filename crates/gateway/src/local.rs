@@ -9,8 +9,9 @@ use tokio::sync::watch;
 pub trait LocalModels: Send + Sync + 'static {
     /// Whether it can answer now, as last seen.
     fn readiness(&self, model: &ModelRef) -> Readiness;
-    /// A request needs it: a load is started if none is under way.
-    fn want(&self, model: &ModelRef);
+    /// A request needs it: a load is started if none is under way. `insist` says that the request waits for it, so that
+    /// it is loaded even if a person has ejected it.
+    fn want(&self, model: &ModelRef, insist: bool);
     /// Counts up whenever the readiness of any model may have changed.
     fn changed(&self) -> watch::Receiver<u64>;
     /// A request saw it fail.
@@ -54,6 +55,8 @@ pub enum Trouble {
     Crashed,
     /// It says it is not loaded.
     NotLoaded,
-    /// Anything else that is the upstream's fault: a 5xx, silence, an error event.
+    /// It was taken to be in memory and has not said anything yet: perhaps it is not there any longer.
+    Silent,
+    /// Anything else that is the upstream's fault: a 5xx, a time-out, an error event.
     Other,
 }

@@ -18,6 +18,8 @@ pub struct Timing {
     pub cold_grace: Duration,
     /// After a model said that it is not loaded, how long to wait for that to be noticed before trying it again.
     pub settle: Duration,
+    /// Silence of a local model that was taken to be in memory before its runtime is asked whether it still is.
+    pub doubt: Duration,
     /// To connect to an upstream of the user's.
     pub connect_local: Duration,
     /// To connect to any other.
@@ -39,6 +41,7 @@ impl Default for Timing {
             load: Duration::from_secs(15 * 60),
             cold_grace: Duration::from_secs(20),
             settle: Duration::from_secs(2),
+            doubt: Duration::from_millis(400),
             connect_local: Duration::from_secs(2),
             connect_hosted: Duration::from_secs(5),
             whole: 10,

@@ -8,7 +8,7 @@ use crate::attempt::{Held, attempt};
 use crate::code::Code;
 use crate::events::Phase;
 use crate::exchange::Exchange;
-use crate::local::Readiness;
+use crate::local::{Readiness, Trouble};
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::routes::{Cold, Target};
@@ -80,7 +80,7 @@ impl Walk<'_> {
                 state @ (Readiness::Cold | Readiness::Loading { .. }) => {
                     // Only the first cold one is asked to load: the others may need the same memory.
                     if self.loading.is_empty() {
-                        self.exchange.gateway.local.want(&target.model);
+                        self.exchange.gateway.local.want(&target.model, false);
                     }
                     if self.exchange.cold == Cold::Bridge {
                         if follows || !self.loading.is_empty() {
@@ -132,7 +132,11 @@ impl Walk<'_> {
     async fn ask(&mut self, target: &Arc<Target>) -> Option<Held> {
         self.exchange.waiting.set(target);
         self.record.phase(&target.model, Phase::Asking);
-        let miss = match attempt(self.exchange, target).await {
+        let tried = tokio::select! {
+            tried = attempt(self.exchange, target) => tried,
+            gone = self.gone(target) => Err(gone),
+        };
+        let miss = match tried {
             Ok(held) => return Some(held),
             Err(miss) => miss.without_secrets(target),
         };
@@ -151,6 +155,38 @@ impl Walk<'_> {
         None
     }
 
+    /// Returns when a model that was in memory is seen to have gone while it is asked; never for any other. A runtime
+    /// that loads on request would say nothing for as long as the load takes.
+    async fn gone(&self, target: &Target) -> Miss {
+        let local = &self.exchange.gateway.local;
+        let mut changed = local.changed();
+        if !target.managed || local.readiness(&target.model) != Readiness::Ready {
+            return std::future::pending().await;
+        }
+        let doubt = sleep(self.exchange.timing().doubt);
+        tokio::pin!(doubt);
+        let mut doubted = false;
+        loop {
+            tokio::select! {
+                seen = changed.changed() => if seen.is_err() {
+                    return std::future::pending().await;
+                },
+                () = &mut doubt, if !doubted => {
+                    doubted = true;
+                    local.trouble(&target.model, Trouble::Silent, "no content yet");
+                }
+            }
+            match local.readiness(&target.model) {
+                Readiness::Ready | Readiness::Unknown => {}
+                Readiness::Cold | Readiness::Loading { .. } => {
+                    return Miss::new(Code::Unloaded, "it was unloaded before it answered");
+                }
+                Readiness::Missing => return Miss::new(Code::Missing, "its runtime does not have it any longer"),
+                Readiness::Unreachable(why) => return Miss::new(Code::Unreachable, why),
+            }
+        }
+    }
+
     /// Tells the keeper what was seen, and notes a model that only has to be loaded again.
     fn report(&mut self, target: &Arc<Target>, miss: &Miss) {
         let local = &self.exchange.gateway.local;
@@ -159,7 +195,7 @@ impl Walk<'_> {
         }
         let seen = self.misses.iter().filter(|(other, _)| other.model == target.model).count();
         if matches!(miss.code, Code::NotLoaded | Code::Unloaded | Code::Crashed) && seen < SECOND_CHANCES {
-            local.want(&target.model);
+            local.want(&target.model, false);
             self.loading.push(Late { target: target.clone(), denied: true });
         }
     }
@@ -174,7 +210,7 @@ impl Walk<'_> {
         let mut was_loading = false;
         self.exchange.waiting.set(target);
         self.record.phase(&target.model, Phase::Loading);
-        local.want(&target.model);
+        local.want(&target.model, true);
         loop {
             changed.mark_unchanged();
             let state = local.readiness(&target.model);

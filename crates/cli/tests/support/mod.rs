@@ -14,6 +14,9 @@ use tempfile::TempDir;
 /// The program under test.
 pub const PILOTLIGHT: &str = env!("CARGO_BIN_EXE_pilotlight");
 
+/// The key that the hosted provider asks for; the configuration names it by its variable.
+pub const HOSTED_KEY: &str = "key-of-the-test";
+
 /// A simulated server in a process of its own, so that it can be killed.
 pub struct SimulatorProcess {
     child: Child,
@@ -90,7 +93,8 @@ impl Setup {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.folder.path())
             .env("PILOTLIGHT_HOME", self.home())
-            .env("OPENCLAW_CONFIG_PATH", self.config());
+            .env("OPENCLAW_CONFIG_PATH", self.config())
+            .env("HOSTED_KEY_OF_THE_TEST", HOSTED_KEY);
         command
     }
 

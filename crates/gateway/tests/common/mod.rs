@@ -57,7 +57,7 @@ impl LocalModels for Local {
     fn readiness(&self, model: &ModelRef) -> Readiness {
         self.states.lock().unwrap().get(model).cloned().unwrap_or(Readiness::Ready)
     }
-    fn want(&self, model: &ModelRef) {
+    fn want(&self, model: &ModelRef, _insist: bool) {
         self.wanted.lock().unwrap().push(model.clone());
     }
     fn changed(&self) -> watch::Receiver<u64> {
@@ -100,6 +100,7 @@ pub fn quick() -> Timing {
         load: Duration::from_secs(20),
         cold_grace: Duration::from_millis(600),
         settle: Duration::from_millis(200),
+        doubt: Duration::from_millis(200),
         whole: 2,
         idle: Duration::from_millis(700),
         drain: Duration::from_millis(300),
