@@ -56,6 +56,9 @@ pub fn run(options: Options) -> ExitCode {
         .plugin(tauri_plugin_clipboard_manager::init())
         .manage(HasTray(AtomicBool::new(true)))
         .setup(move |app| {
+            // No icon in the Dock for the tray; the window, a process of its own, has one while it is open.
+            #[cfg(target_os = "macos")]
+            app.set_activation_policy(tauri::ActivationPolicy::Accessory);
             start(app, &options, environment);
             Ok(())
         })
@@ -82,12 +85,13 @@ fn start(app: &App, options: &Options, environment: Environment) {
         Ok(engine) => engine,
         Err(error) => return give_up(app, &error),
     };
-    app.manage(engine.clone());
+    // Heard from the first moment on: a mistake in the configuration is said at the start.
+    tauri::async_runtime::spawn(notifications::follow(app.clone(), engine.occurrences()));
+    app.manage(engine);
     let drawn = tray::start(app, panel::watch(options.panel), &pictures);
     if let Err(error) = &drawn {
         tracing::warn!(%error, "there is no tray icon");
     }
-    tauri::async_runtime::spawn(notifications::follow(app.clone(), engine.occurrences()));
     let gone = app.clone();
     window::start(app, move || window_closed(&gone));
     tauri::async_runtime::spawn(quit_on_signal(app.clone()));

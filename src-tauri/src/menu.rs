@@ -176,6 +176,8 @@ fn label(state: &AppState, model: &ModelSummary) -> String {
 /// A model's state in a person's words, short enough for a menu.
 fn words(model: &ModelSummary) -> String {
     let state = match &model.state {
+        // Which setting forbids it is a sentence, and stands in the window.
+        ModelState::Ready if model.barred.is_some() => "not allowed by the settings",
         ModelState::Ready => "hosted",
         ModelState::Warm { .. } => "warm",
         ModelState::Loading { .. } => "loading",

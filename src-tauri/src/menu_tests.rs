@@ -108,6 +108,14 @@ fn a_file_with_a_mistake_and_nothing_listening() {
 }
 
 #[test]
+fn a_hosted_model_that_may_not_be_asked_says_so() {
+    let mut state = samples::warm();
+    state.models[1].barred = Some("only local models are allowed".to_owned());
+    let text = drawn(&Menu::of(&state, false));
+    assert!(text.contains("( ) Opus · not allowed by the settings · fallback 1"), "{text}");
+}
+
+#[test]
 fn two_models_of_one_name_are_told_apart() {
     let mut state = samples::warm();
     state.models.push(local("studio", "qwen3-8b", "Qwen3 8B"));

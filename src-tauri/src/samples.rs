@@ -1,7 +1,7 @@
 //! States to test the shell with.
 #![allow(clippy::unwrap_used)]
 
-use pilotlight_engine::state::{AppState, ConfigSummary, Light, ModelState, ModelSummary};
+use pilotlight_engine::state::{AppState, Light, ModelState, ModelSummary};
 use pilotlight_wire::{Location, UpstreamApi};
 
 /// A local model outside the chain, cold.
@@ -18,6 +18,7 @@ pub(crate) fn local(provider: &str, id: &str, name: &str) -> ModelSummary {
         loaded_context: None,
         kept_warm: false,
         manageable: true,
+        barred: None,
         problem: None,
     }
 }
@@ -38,23 +39,13 @@ pub(crate) fn warm() -> AppState {
     fallback.state = ModelState::Ready;
     fallback.manageable = false;
     AppState {
-        version: "0.1.0".to_owned(),
         endpoint: Some("http://127.0.0.1:11235/v1".to_owned()),
         light: Light::Warm,
         status: "MiniMax · warm · 196k context".to_owned(),
-        config: ConfigSummary {
-            path: "/home/ada/.openclaw/openclaw.json".to_owned(),
-            openclaw: true,
-            revision: "1".to_owned(),
-            stale: false,
-            problems: Vec::new(),
-        },
+        answering: Some(primary.model.clone()),
         chain: vec![primary.model.clone(), fallback.model.clone()],
         models: vec![primary, fallback, local("lmstudio", "qwen3-8b", "Qwen3 8B")],
-        runtimes: Vec::new(),
-        live: Vec::new(),
-        recent: Vec::new(),
-        cost_today: 0.0,
+        ..AppState::empty()
     }
 }
 
@@ -62,6 +53,7 @@ pub(crate) fn warm() -> AppState {
 pub(crate) fn without_primary() -> AppState {
     let mut state = warm();
     state.light = Light::Trouble;
+    state.answering = None;
     state.chain.clear();
     for model in &mut state.models {
         model.place = None;
