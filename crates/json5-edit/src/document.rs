@@ -1,9 +1,11 @@
 //! The document: its text, its value, and where each key and value stands.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::check;
 use crate::explain::explain;
 use crate::path::{Path, Step};
 use crate::scan;
@@ -13,7 +15,10 @@ use crate::scan;
 pub struct Document {
     pub(crate) text: String,
     pub(crate) root: Node,
-    value: Value,
+    /// Every comment, in the text's order; a line comment without its line end.
+    pub(crate) comments: Vec<Range<usize>>,
+    /// Made when it is first asked for.
+    value: OnceLock<Value>,
 }
 
 /// Why a text is no JSON5.
@@ -83,23 +88,18 @@ impl Document {
     /// # Errors
     /// When it is no JSON5: where, what, and what to do.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        if let Some(offset) = scan::too_deep(text, Self::MAX_DEPTH) {
-            let message = format!("nested more than {} levels deep: flatten it", Self::MAX_DEPTH);
-            return Err(ParseError::at(text, offset, message));
-        }
-        let value: Value = json5::from_str(text).map_err(|error| {
-            let (offset, message) = explain(text, &error);
-            ParseError::at(text, offset, message)
-        })?;
-        // The scan relies on the text being JSON5, which is known now. Should the two ever differ, there is no document,
+        // A document exists only where what was found is what `json5` reads. Should the two ever differ, there is none,
         // rather than one that would be edited in the wrong place.
-        let disagree =
-            |offset| ParseError::at(text, offset, "this text can be read but not located; please report it".to_owned());
-        let root = scan::scan(text).map_err(disagree)?;
-        if root.to_value() != value {
-            return Err(disagree(root.span.start));
+        match Self::found_in(text.to_owned()) {
+            Some(document) if check::agrees(text, &document.root) => Ok(document),
+            _ => Err(ParseError::of(text)),
         }
-        Ok(Self { text: text.to_owned(), root, value })
+    }
+
+    /// What was found in a text, before `json5` was asked.
+    pub(crate) fn found_in(text: String) -> Option<Self> {
+        let scan::Scanned { root, comments } = scan::scan(&text, Self::MAX_DEPTH).ok()?;
+        Some(Self { text, root, comments, value: OnceLock::new() })
     }
 
     /// The text, byte for byte.
@@ -112,7 +112,7 @@ impl Document {
     /// here; their text is kept all the same.
     #[must_use]
     pub fn value(&self) -> &Value {
-        &self.value
+        self.value.get_or_init(|| self.root.to_value())
     }
 
     /// The outermost value, with the place of everything in it.
@@ -121,21 +121,26 @@ impl Document {
         &self.root
     }
 
+    /// The value at a path, with its places; none where the path leads nowhere. Of members with the same key, the last
+    /// is meant.
+    #[must_use]
+    pub fn get(&self, path: &Path) -> Option<&Node> {
+        path.steps().iter().try_fold(&self.root, |node, step| match (step, &node.kind) {
+            (Step::Index(_), Kind::Object(_)) => None,
+            _ => node.entry(step),
+        })
+    }
+
     /// Where a value stands; none where the path leads nowhere. Of members with the same key, the last is meant.
     #[must_use]
     pub fn locate(&self, path: &Path) -> Option<Place> {
-        let mut node = &self.root;
-        let mut key_span = None;
-        for step in path.steps() {
-            (node, key_span) = match (step, &node.kind) {
-                (Step::Key(key), Kind::Object(members)) => {
-                    let member = members.iter().rev().find(|member| member.key == *key)?;
-                    (&member.value, Some(member.key_span.clone()))
-                }
-                (Step::Index(index), Kind::Array(items)) => (items.get(*index)?, None),
-                _ => return None,
-            };
-        }
+        let node = self.get(path)?;
+        let key_span = path.split_last().and_then(|(parent, step)| match (step, &self.get(&parent)?.kind) {
+            (Step::Key(key), Kind::Object(members)) => {
+                members.iter().rev().find(|member| member.key == *key).map(|member| member.key_span.clone())
+            }
+            _ => None,
+        });
         let (line, column) = self.position(node.span.start);
         Some(Place { line, column, span: node.span.clone(), key_span })
     }
@@ -160,6 +165,19 @@ impl Node {
         }
     }
 
+    /// The value of an entry: of the last member with this key, or of the item or member with this number.
+    #[must_use]
+    pub fn entry(&self, step: &Step) -> Option<&Self> {
+        match (step, &self.kind) {
+            (Step::Key(key), Kind::Object(members)) => {
+                members.iter().rev().find(|member| member.key == *key).map(|member| &member.value)
+            }
+            (Step::Index(index), Kind::Object(members)) => members.get(*index).map(|member| &member.value),
+            (Step::Index(index), Kind::Array(items)) => items.get(*index),
+            _ => None,
+        }
+    }
+
     /// What it is, in a person's words.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
@@ -175,6 +193,25 @@ impl Node {
 }
 
 impl ParseError {
+    /// Why a text that was refused is no document.
+    fn of(text: &str) -> Self {
+        // First, because `json5` descends as deep as the text asks for.
+        if let Some(offset) = scan::too_deep(text, Document::MAX_DEPTH) {
+            let message = format!("nested more than {} levels deep: flatten it", Document::MAX_DEPTH);
+            return Self::at(text, offset, message);
+        }
+        match json5::from_str::<Value>(text) {
+            Err(error) => {
+                let (offset, message) = explain(text, &error);
+                Self::at(text, offset, message)
+            }
+            Ok(_) => {
+                let offset = scan::scan(text, Document::MAX_DEPTH).err().unwrap_or_default();
+                Self::at(text, offset, "this text can be read but not located; please report it".to_owned())
+            }
+        }
+    }
+
     fn at(text: &str, offset: usize, message: String) -> Self {
         let (line, column) = position(text, offset);
         Self { line, column, offset, message }

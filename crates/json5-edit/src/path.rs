@@ -3,8 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// One step down.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// One step down. As data it is a string or a number.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Step {
     /// Into a member of an object.
     Key(String),
@@ -33,6 +36,19 @@ impl From<usize> for Step {
 /// The steps from the root to a value. The empty path is the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Path(Vec<Step>);
+
+impl Serialize for Path {
+    /// As it is printed.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Path {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
 
 /// A text that is no path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +87,12 @@ impl Path {
         let mut steps = self.0.clone();
         steps.push(step.into());
         Self(steps)
+    }
+
+    /// The path of what this one's value stands in, and the step from there; none for the root.
+    #[must_use]
+    pub fn split_last(&self) -> Option<(Self, &Step)> {
+        self.0.split_last().map(|(last, before)| (Self(before.to_vec()), last))
     }
 
     /// The first `count` steps.

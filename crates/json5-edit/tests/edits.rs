@@ -54,7 +54,7 @@ fn a_member_is_added_as_the_others_are_written() {
         json!({ "c": [1, 2] }),
         "{\r\n  a: 1, /* 1 */\r\n  b: {\r\n    c: [1, 2]\r\n  }\r\n}",
     );
-    set("{ a: 1 // one\n}", "b", json!(2), "{ a: 1, b: 2 // one\n}");
+    set("{ a: 1 // one\n}", "b", json!(2), "{ a: 1, // one\n  b: 2\n}");
 }
 
 #[test]
@@ -65,12 +65,12 @@ fn missing_parents_are_made() {
         "{\n  agents: {\n    // none yet\n  },\n}",
         "agents.defaults",
         json!({ "model": "m" }),
-        "{\n  agents: {\n    // none yet\n    defaults: {\n      model: \"m\",\n    },\n  },\n}",
+        "{\n  agents: {\n    // none yet\n\n    defaults: {\n      model: \"m\",\n    },\n  },\n}",
     );
     set("{\n  agents: {},\n}", "agents.a", json!(1), "{\n  agents: { a: 1 },\n}");
     set("{ a: [] }", "a[0]", json!("x"), "{ a: [\"x\"] }");
     set("{ a: [1] }", "a[1]", json!("x"), "{ a: [1, \"x\"] }");
-    set("{ a: { /* none */ } }", "a.b", json!(1), "{ a: { /* none */ b: 1 } }");
+    set("{ a: { /* none */ } }", "a.b", json!(1), "{ a: { /* none */\n  b: 1\n} }");
 }
 
 #[test]
