@@ -4,7 +4,7 @@ PROFILE ?= release
 CARGO   ?= cargo
 target   = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 display  = $(if $(DISPLAY)$(WAYLAND_DISPLAY),yes,$(if $(filter Darwin,$(shell uname -s)),yes))
-ui_files = $(shell find ui/src ui/public -type f 2>/dev/null) ui/index.html ui/vite.config.ts ui/package.json
+ui_files = $(shell find ui/src icons -type f) ui/index.html ui/vite.config.ts ui/package.json
 
 .PHONY: help run demo build build-cli test test-rust test-ui test-desktop lint icons clean
 
@@ -56,7 +56,7 @@ test-ui: ui/dist/index.html ## The window, in jsdom and in Chromium
 
 test-desktop: ui/dist/index.html ## The real tray, window and notifications under Xvfb
 	$(CARGO) build -p pilotlight-cli -p pilotlight-desktop -p pilotlight-simulator
-	scripts/desktop-tests
+	REQUIRE_DESKTOP=1 scripts/desktop-tests
 
 ui/node_modules/.package-lock.json: ui/package-lock.json
 	cd ui && npm ci --no-fund --no-audit

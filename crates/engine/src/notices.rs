@@ -33,14 +33,14 @@ impl NoticeBoard {
         Self { out, settings, said: HashMap::new(), stood_in_for: None }
     }
 
-    /// Sends a notice, unless its kind is switched off or the very same was sent within the last minute.
+    /// Sends a notice, unless its kind is switched off or the same was sent within the last minute, for whatever reason.
     pub(crate) fn post(&mut self, notice: Notice) {
         if !wanted(&self.settings.borrow().settings.notifications, notice.kind) {
             return;
         }
         let now = Instant::now();
         self.said.retain(|_, at| now.duration_since(*at) < QUIET);
-        let key = (notice.kind, notice.model.clone(), notice.body.clone());
+        let key = (notice.kind, notice.model.clone(), notice.title.clone());
         if self.said.insert(key, now).is_none() {
             tracing::info!(kind = ?notice.kind, title = notice.title, body = notice.body, "notice");
             // Nobody listening is no error: `pilotlight serve` may have no frontend.
