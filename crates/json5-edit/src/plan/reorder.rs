@@ -68,7 +68,7 @@ impl<'a> Planner<'a> {
         let mut order: Vec<&Entry> = slots.iter().collect();
         let moved = order.remove(from - from.min(to));
         order.insert(to - from.min(to), moved);
-        let (start, end) = (slots[0].block, slots[slots.len() - 1].block_end);
+        let (start, mut end) = (slots[0].block, slots[slots.len() - 1].block_end);
 
         let style = Style::near(self.document, container);
         let sibling = layout.entries.iter().find_map(|entry| own_line_indent(text, entry.block));
@@ -112,12 +112,17 @@ impl<'a> Planner<'a> {
                     && !(entry.behind.is_empty()
                         && breaks(last.map_or("", |last| &text[last.end..entry.comma.unwrap_or(last.end)])));
             }
-            if open_line && !ends_line {
-                out.push_str(&new_line);
-                if at + 1 < slots.len() {
-                    // The white space between was for one line.
-                    continue;
+            let mut space = space;
+            if open_line && ends_line {
+                // Spaces would become part of the comment.
+                space = &space[skip_spaces(space, 0)..];
+                if at + 1 == slots.len() {
+                    end = skip_spaces(text, end);
                 }
+            } else if open_line {
+                out.push_str(&new_line);
+                // The white space between was for one line.
+                space = "";
             }
             if at + 1 < slots.len() {
                 out.push_str(space);

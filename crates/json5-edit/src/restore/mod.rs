@@ -13,7 +13,7 @@ use crate::document::{Document, Kind, Node};
 use crate::layout::{Layout, breaks, is_line_comment, line_ends};
 use crate::path::{Path, Step};
 use align::align;
-use place::{Kept, Written};
+use place::{Kept, Written, blank_above};
 
 /// A comment whose place is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Restore<'_> {
         let alike =
             matches!((&from.kind, &to.kind), (Kind::Array(_), Kind::Array(_)) | (Kind::Object(_), Kind::Object(_)));
         if !alike {
-            self.lose_inside(from, path);
+            self.lose_inside(from);
             return;
         }
         let (was, is) = (Layout::of(old, from), Layout::of(new, to));
@@ -166,7 +166,7 @@ impl Restore<'_> {
                 self.lose(&entry.above, &own, CommentPlace::Above);
                 self.lose(&within, &own, CommentPlace::Inside);
                 self.lose(&behind, &own, CommentPlace::Behind);
-                value.into_iter().for_each(|value| self.lose_inside(value, &own));
+                value.into_iter().for_each(|value| self.lose_inside(value));
                 continue;
             };
             let there = &is.entries[at];
@@ -205,6 +205,7 @@ impl Restore<'_> {
                     span: span.clone(),
                     line: is_line_comment(text, span),
                     ends_line: breaks(after),
+                    blank_above: blank_above(text, span.start),
                     blank_below: index + 1 < comments.len() && line_ends(after) > 1,
                 }
             })
@@ -238,7 +239,7 @@ impl Restore<'_> {
     }
 
     /// All comments in a value that is gone, or is something else now.
-    fn lose_inside(&mut self, node: &Node, path: &Path) {
+    fn lose_inside(&mut self, node: &Node) {
         let inside = |span: &Range<usize>| node.span.start <= span.start && span.end <= node.span.end;
         let spans: Vec<Range<usize>> = self.old.comments.iter().filter(|span| inside(span)).cloned().collect();
         if spans.is_empty() {
@@ -249,7 +250,6 @@ impl Restore<'_> {
                 self.lose(&[comment.span], &comment.path, comment.place);
             }
         }
-        let _ = path;
     }
 
     fn newline(&self) -> &'static str {

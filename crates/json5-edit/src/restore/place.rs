@@ -1,11 +1,12 @@
 //! Writes comments into an array or object, so that each is found again where it belongs.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use crate::change::Splice;
 use crate::document::{Document, Kind, Node};
 use crate::layout::{
-    Entry, Layout, after_line_end, breaks, is_line_comment, line_indent, own_line_indent, skip_spaces,
+    Entry, Layout, after_line_end, breaks, line_ends, line_indent, line_start, own_line_indent, skip_spaces,
 };
 use crate::style::{Style, newline_near};
 
@@ -18,6 +19,8 @@ pub(super) struct Kept {
     pub line: bool,
     /// Whether its line ended after it.
     pub ends_line: bool,
+    /// Whether a blank line stood above it.
+    pub blank_above: bool,
     /// Whether a blank line stood between it and the next one of its group.
     pub blank_below: bool,
 }
@@ -75,7 +78,7 @@ impl<'a> Written<'a> {
         }
         self.opening(out);
         for (at, (entry, add)) in self.layout.entries.iter().zip(entries).enumerate() {
-            self.above(entry, add.free, add.above, out);
+            self.above(entry, &add.free, &add.above, out);
             if let Some(member) = self.object.and_then(|members| members.get(at)) {
                 let start = member.value.span.start;
                 let text = add.inside.iter().map(|kept| self.in_line(kept)).collect::<String>();
@@ -92,44 +95,60 @@ impl<'a> Written<'a> {
     }
 
     fn opening(&self, out: &mut Vec<Splice>) {
-        let Some(last) = self.opening.last() else { return };
+        if self.opening.is_empty() {
+            return;
+        }
         let mut text: String = self.opening.iter().map(|kept| format!(" {}", kept.text)).collect();
         let open = self.layout.open;
         if after_line_end(self.text, skip_spaces(self.text, open)).is_none() {
-            let _ = last;
             text.push_str(self.newline);
             text.push_str(&self.inner);
         }
         put(out, open, text);
     }
 
-    fn above(&self, entry: &Entry, free: Vec<Kept>, above: Vec<Kept>, out: &mut Vec<Splice>) {
-        if free.is_empty() && above.is_empty() {
+    fn above(&self, entry: &Entry, free: &[Kept], above: &[Kept], out: &mut Vec<Splice>) {
+        let Some(first) = free.first().or(above.first()) else { return };
+        if let Some(indent) = own_line_indent(self.text, entry.block) {
+            let start = line_start(self.text, entry.block);
+            let mut lines = String::new();
+            if first.blank_above && !blank_above(self.text, entry.block) {
+                lines.push_str(self.newline);
+            }
+            for kept in free {
+                let blank = if kept.blank_below { self.newline } else { "" };
+                let _ = write!(lines, "{indent}{}{}{blank}", kept.text, self.newline);
+            }
+            if !free.is_empty() {
+                lines.push_str(self.newline);
+            }
+            let mut line = String::new();
+            for kept in above {
+                line.push_str(&kept.text);
+                if kept.line || kept.ends_line {
+                    let _ = write!(lines, "{indent}{line}{}", self.newline);
+                    line.clear();
+                } else {
+                    line.push(' ');
+                }
+            }
+            put(out, start, lines);
+            put(out, entry.block, line);
             return;
         }
-        let own_line = own_line_indent(self.text, entry.block);
-        let indent = own_line.unwrap_or(&self.inner);
-        let break_line = || format!("{}{indent}", self.newline);
         let needs_line = !free.is_empty() || above.iter().any(|kept| kept.line);
         let mut text = String::new();
-        if own_line.is_none() && needs_line && !self.opens_line_before(entry) {
-            text.push_str(&break_line());
+        if needs_line && !self.opens_line_before(entry) {
+            let _ = write!(text, "{}{}", self.newline, self.inner);
         }
-        for kept in &free {
+        for (index, kept) in free.iter().enumerate() {
+            let blank = if kept.blank_below || index + 1 == free.len() { self.newline } else { "" };
+            let _ = write!(text, "{}{blank}{}{}", kept.text, self.newline, self.inner);
+        }
+        for kept in above {
             text.push_str(&kept.text);
-            if kept.blank_below {
-                text.push_str(self.newline);
-            }
-            text.push_str(&break_line());
-        }
-        if !free.is_empty() {
-            text.push_str(self.newline);
-            text.push_str(indent);
-        }
-        for kept in &above {
-            text.push_str(&kept.text);
-            if kept.line || (kept.ends_line && (own_line.is_some() || needs_line)) {
-                text.push_str(&break_line());
+            if kept.line || (kept.ends_line && needs_line) {
+                let _ = write!(text, "{}{}", self.newline, self.inner);
             } else {
                 text.push(' ');
             }
@@ -148,11 +167,9 @@ impl<'a> Written<'a> {
         let ends_line = after_line_end(self.text, next).is_some();
         let closes = next == self.layout.close;
         let after = entry.comma.map_or(entry.end, |comma| comma + 1);
-        let line_there = entry.behind.iter().any(|comment| is_line_comment(self.text, comment));
         let others = &comments[..comments.len() - 1];
         let one_line = others.iter().all(|kept| !kept.line) && !(last.line && !entry.behind.is_empty());
         let joined: String = comments.iter().map(|kept| format!(" {}", kept.text)).collect();
-        let _ = line_there;
         if one_line && (ends_line || closes) {
             let newline = if last.line && closes { format!("{}{}", self.newline, self.outer) } else { String::new() };
             put(out, after, format!("{joined}{newline}"));
@@ -184,7 +201,9 @@ impl<'a> Written<'a> {
         }
         let close = self.layout.close;
         let at = self.text[..close].trim_end_matches(json5::char::is_json5_whitespace).len();
-        let mut text = self.lines(&self.closing);
+        let blank = self.closing.first().is_some_and(|first| first.blank_above) && !blank_above(self.text, close);
+        let mut text = if blank { self.newline.to_owned() } else { String::new() };
+        text.push_str(&self.lines(&self.closing));
         if !breaks(&self.text[at..close]) {
             text.push_str(self.newline);
             text.push_str(&self.outer);
@@ -238,6 +257,12 @@ impl<'a> Written<'a> {
         }
         put(out, at, text);
     }
+}
+
+/// Whether a blank line stands before `at`.
+pub(super) fn blank_above(text: &str, at: usize) -> bool {
+    let above = &text[..at];
+    line_ends(&above[above.trim_end_matches(json5::char::is_json5_whitespace).len()..]) > 1
 }
 
 fn put(out: &mut Vec<Splice>, at: usize, text: String) {
