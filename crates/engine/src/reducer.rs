@@ -234,7 +234,9 @@ fn summary(entry: &crate::compose::Entry, catalogue: &Catalogue, keeper: &Keeper
             .and_then(|place| u32::try_from(place).ok()),
         state,
         context_window: entry.context_window,
-        loaded_context: kept.and_then(|local| local.loaded_context),
+        loaded_context: kept
+            .filter(|local| matches!(local.state, Warmth::Warm { .. }))
+            .and_then(|local| local.loaded_context),
         kept_warm: kept.is_some_and(|local| local.kept_warm),
         manageable: kept.is_some_and(|local| local.manageable),
         barred: entry.barred.clone(),
