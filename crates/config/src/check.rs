@@ -136,6 +136,7 @@ impl Assembly<'_> {
                     line: 1,
                     column: 1,
                     message,
+                    fix: None,
                 });
                 None
             }
@@ -164,6 +165,7 @@ impl Assembly<'_> {
                     line: error.line,
                     column: error.column,
                     message: error.message,
+                    fix: None,
                 });
                 None
             }
@@ -335,7 +337,16 @@ impl Assembly<'_> {
         let (line, column) = source.document.position(offset);
         let path = self.whole(file, path);
         let file = source.path.clone();
-        self.diagnostics.push(Diagnostic { severity, code, file, path: path.to_string(), line, column, message });
+        self.diagnostics.push(Diagnostic {
+            severity,
+            code,
+            file,
+            path: path.to_string(),
+            line,
+            column,
+            message,
+            fix: None,
+        });
     }
 }
 

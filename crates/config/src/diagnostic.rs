@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use json5_edit::Edit;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -50,6 +52,25 @@ pub struct Diagnostic {
     pub column: u32,
     /// What, and what to do.
     pub message: String,
+    /// What would mend it, where that is certain.
+    pub fix: Option<Fix>,
+}
+
+/// What would mend something. It holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// What it does, as words on a button: `Write lmstudio/minimax-m2.1-gs32`.
+    pub label: String,
+    /// Its edits, by paths in the configuration as a whole.
+    pub edits: Vec<Edit>,
+}
+
+impl Fix {
+    /// A fix of one edit.
+    #[must_use]
+    pub fn one(label: impl Into<String>, edit: Edit) -> Self {
+        Self { label: label.into(), edits: vec![edit] }
+    }
 }
 
 impl fmt::Display for Diagnostic {

@@ -31,6 +31,7 @@ pub(crate) fn read_settings(path: &Path, text: &str, environment: &Environment) 
                 line: error.line,
                 column: error.column,
                 message: error.message,
+                fix: None,
             };
             return (closed(), vec![diagnostic]);
         }

@@ -67,6 +67,7 @@ pub fn read(path: &Path, environment: &Environment) -> SettingsState {
                 line: 1,
                 column: 1,
                 message: format!("this file cannot be read: {error}"),
+                fix: None,
             };
             (closed(), vec![diagnostic])
         }

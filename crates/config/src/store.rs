@@ -223,6 +223,7 @@ fn broken(location: &ConfigLocation, diagnostics: &[Diagnostic]) -> StoreError {
         line: 1,
         column: 1,
         message: "this file cannot be read".to_owned(),
+        fix: None,
     })))
 }
 

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use json5_edit::{Document, Path, Step};
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Fix, Severity};
 
 /// One file.
 #[derive(Clone, Debug)]
@@ -168,7 +168,23 @@ impl<'s> Report<'s> {
         let Some(source) = self.sources.get(origin.file) else { return };
         let (line, column) = source.document.position(offset);
         let file = source.path.clone();
-        self.diagnostics.push(Diagnostic { severity, code, file, path: path.to_string(), line, column, message });
+        self.diagnostics.push(Diagnostic {
+            severity,
+            code,
+            file,
+            path: path.to_string(),
+            line,
+            column,
+            message,
+            fix: None,
+        });
+    }
+
+    /// What would mend that which was said last.
+    pub(crate) fn mend(&mut self, fix: Option<Fix>) {
+        if let Some(last) = self.diagnostics.last_mut() {
+            last.fix = fix;
+        }
     }
 
     /// What was expected and is not.
