@@ -79,5 +79,5 @@ fn refused(state: &AppState, action: &Action) -> String {
 }
 
 fn failed(code: &str, message: &str) -> CommandError {
-    CommandError { code: code.to_owned(), message: message.to_owned() }
+    CommandError::new(code, message)
 }

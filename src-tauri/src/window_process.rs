@@ -130,5 +130,5 @@ impl Link {
 }
 
 fn gone() -> CommandError {
-    CommandError { code: "gone".to_owned(), message: "Pilot Light has stopped.".to_owned() }
+    CommandError::new("gone", "Pilot Light has stopped.")
 }

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::editor::types::ConflictingFile;
+
 /// Why the engine could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -55,11 +57,23 @@ pub struct CommandError {
     pub code: String,
     /// What, and what to do.
     pub message: String,
+    /// More of it, for some codes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub details: Option<Box<ErrorDetails>>,
+}
+
+/// What belongs to an error of the code `conflict`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ErrorDetails {
+    /// The files that changed meanwhile in the same place.
+    pub files: Vec<ConflictingFile>,
 }
 
 impl CommandError {
     /// An error with a code and a message.
-    pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into() }
+    #[must_use]
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), details: None }
     }
 }

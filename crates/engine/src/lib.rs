@@ -7,6 +7,7 @@ mod access;
 mod commands;
 mod compose;
 mod control;
+pub mod editor;
 mod error;
 mod light;
 mod listener;

@@ -6,6 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use pilotlight_engine::editor::types::{
+    ConfigDocument, ConfigDraft, ConfigPreview, FetchedModel, HistoryEntry, KeyRequest, ProviderRequest, ProviderTest,
+    RestoreRequest, Saved,
+};
 use pilotlight_engine::state::AppState;
 use pilotlight_engine::{CommandError, Notice};
 use ts_rs::{Config, TS};
@@ -18,6 +22,16 @@ fn the_committed_bindings_are_current() {
     AppState::export_all(&config).unwrap();
     Notice::export_all(&config).unwrap();
     CommandError::export_all(&config).unwrap();
+    ConfigDocument::export_all(&config).unwrap();
+    ConfigDraft::export_all(&config).unwrap();
+    ConfigPreview::export_all(&config).unwrap();
+    FetchedModel::export_all(&config).unwrap();
+    HistoryEntry::export_all(&config).unwrap();
+    KeyRequest::export_all(&config).unwrap();
+    ProviderRequest::export_all(&config).unwrap();
+    ProviderTest::export_all(&config).unwrap();
+    RestoreRequest::export_all(&config).unwrap();
+    Saved::export_all(&config).unwrap();
 
     if std::env::var_os("UPDATE_BINDINGS").is_some() {
         let _ = fs::remove_dir_all(&committed);
