@@ -17,6 +17,7 @@ pub mod hosted;
 mod interpret;
 pub mod location;
 pub mod model;
+pub mod preview;
 mod resolve;
 mod save;
 pub mod settings;
