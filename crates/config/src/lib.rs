@@ -20,6 +20,7 @@ pub mod model;
 pub mod preview;
 mod resolve;
 mod save;
+pub mod schema;
 pub mod settings;
 mod settings_read;
 mod settings_schema;

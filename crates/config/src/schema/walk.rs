@@ -1,0 +1,366 @@
+//! Holds a configuration against the tables of one version. No I/O.
+
+use std::borrow::Cow;
+
+use json5_edit::{Edit, Expected, Path};
+use serde_json::Value;
+
+use super::shape::{In, Key, Least, Range, Rule, Shape, Version};
+use crate::diagnostic::Fix;
+use crate::tree::{At, Data};
+
+/// Something that a version refuses.
+#[derive(Clone, Debug)]
+pub(super) struct Finding<'a> {
+    /// The part it is said of: of a key that is missing, the object that lacks it.
+    pub part: At<'a>,
+    /// The path of what is wrong: of a key that is missing, its own.
+    pub path: Path,
+    /// Whether it is said at the part's key rather than at its value.
+    pub at_key: bool,
+    pub code: &'static str,
+    pub message: String,
+    pub fix: Option<Fix>,
+}
+
+/// Everything that `version` refuses below `at`.
+pub(super) struct Walk<'a> {
+    version: Version,
+    pub findings: Vec<Finding<'a>>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(version: Version) -> Self {
+        Self { version, findings: Vec::new() }
+    }
+
+    pub(super) fn say(&mut self, code: &'static str, at: &At<'a>, message: impl Into<String>) {
+        let (part, path) = (at.clone(), at.path.clone());
+        self.findings.push(Finding { part, path, at_key: false, code, message: message.into(), fix: None });
+    }
+
+    pub(super) fn say_at_key(&mut self, code: &'static str, at: &At<'a>, message: impl Into<String>) {
+        let (part, path) = (at.clone(), at.path.clone());
+        self.findings.push(Finding { part, path, at_key: true, code, message: message.into(), fix: None });
+    }
+
+    pub(super) fn missing(&mut self, at: &At<'a>, key: &str, message: impl Into<String>) {
+        let (part, path) = (at.clone(), at.path.then(key));
+        self.findings.push(Finding {
+            part,
+            path,
+            at_key: true,
+            code: "missing-key",
+            message: message.into(),
+            fix: None,
+        });
+    }
+
+    /// What would mend that which was said last.
+    fn mend(&mut self, label: String, edit: Edit) {
+        if let Some(last) = self.findings.last_mut() {
+            last.fix = Some(Fix::one(label, edit));
+        }
+    }
+
+    pub(super) fn shape(&mut self, at: &At<'a>, shape: &Shape) {
+        self.tagged_shape(at, shape, None);
+    }
+
+    /// The same, where an object's `tag` was looked at already.
+    fn tagged_shape(&mut self, at: &At<'a>, shape: &Shape, tag: Option<&str>) {
+        let shape = shape.of(self.version);
+        match (shape, &at.tree.data) {
+            (Shape::Any, _)
+            | (Shape::Bool, Data::Scalar(Value::Bool(_)))
+            | (Shape::Null, Data::Scalar(Value::Null)) => {}
+            (Shape::By(choose), _) => self.shape(at, choose(at.tree)),
+            (Shape::OneOf(shapes), _) => self.one_of(at, shape, shapes, tag),
+            (Shape::Text(rule), Data::Scalar(Value::String(text))) => self.text(at, *rule, text),
+            (Shape::Word(words), Data::Scalar(Value::String(text))) => self.word(at, shape, words, text),
+            (Shape::Number(range), Data::Scalar(Value::Number(number))) => {
+                self.number(at, *range, number.as_f64().unwrap_or(f64::NAN));
+            }
+            (Shape::List { item, most }, Data::Array(items)) => {
+                if let Some(most) = most.filter(|most| items.len() > *most) {
+                    self.say(
+                        "bad-value",
+                        at,
+                        format!("at most {most} are allowed here, and there are {}", items.len()),
+                    );
+                }
+                children(at).for_each(|(_, child)| self.shape(&child, item));
+            }
+            (Shape::Tuple { item, lengths }, Data::Array(items)) => {
+                if !lengths.contains(&items.len()) {
+                    let lengths: Vec<String> = lengths.iter().map(ToString::to_string).collect();
+                    let message =
+                        format!("{} values are expected here, and there are {}", lengths.join(" or "), items.len());
+                    self.say("bad-value", at, message);
+                }
+                children(at).for_each(|(_, child)| self.shape(&child, item));
+            }
+            (Shape::Map { value, key }, Data::Object(_)) => {
+                for (name, child) in children(at) {
+                    if let Some(wanted) = refused(*key, &name) {
+                        self.say_at_key(
+                            "bad-key",
+                            &child,
+                            format!("{name:?} cannot be a key here: {wanted} is expected"),
+                        );
+                    }
+                    self.shape(&child, value);
+                }
+            }
+            (Shape::Object(keys), Data::Object(_)) => self.object(at, keys, tag, true),
+            (Shape::Partial(keys), Data::Object(_)) => self.object(at, keys, tag, false),
+            (Shape::Tagged { tag, of }, Data::Object(_)) => self.tagged(at, tag, of),
+            _ => self.wrong_type(at, shape),
+        }
+    }
+
+    fn wrong_type(&mut self, at: &At<'a>, shape: &Shape) {
+        let message = format!("expected {}, found {}", shape.words(self.version), at.tree.type_name());
+        self.say("wrong-type", at, message);
+    }
+
+    fn text(&mut self, at: &At<'a>, rule: Rule, text: &str) {
+        if let Some(wanted) = refused(rule, text) {
+            // The text itself is left out: it may be a secret.
+            self.say("bad-value", at, format!("this text cannot stand here: {wanted} is expected"));
+        }
+    }
+
+    fn word(&mut self, at: &At<'a>, shape: &Shape, words: &[(&'static str, In)], text: &str) {
+        if has_variable(text) || words.iter().any(|(word, versions)| *word == text && versions.has(self.version)) {
+            return;
+        }
+        let known = words.iter().filter(|(_, versions)| versions.has(self.version)).map(|(word, _)| *word);
+        let meant = nearest(known, text);
+        let hint = match meant {
+            Some(meant) => format!("did you mean {meant:?}?"),
+            None => format!("write {}", shape.words(self.version)),
+        };
+        self.say("bad-value", at, format!("{text:?} is not known here: {hint}"));
+        if let Some(meant) = meant {
+            let edit = Edit::Set { path: at.path.clone(), value: meant.into(), expected: Expected::Anything };
+            self.mend(format!("Write {meant}"), edit);
+        }
+    }
+
+    fn number(&mut self, at: &At<'a>, range: Range, number: f64) {
+        // Up to here every whole number is exact, and OpenClaw takes none beyond.
+        const SAFE: f64 = 9_007_199_254_740_991.0;
+        if range.whole && (number.fract() != 0.0 || number.abs() > SAFE) {
+            self.say("wrong-type", at, format!("expected a whole number, found {number}"));
+            return;
+        }
+        match range.least {
+            Least::Zero if number < 0.0 => self.say("bad-value", at, format!("{number} is below 0")),
+            Least::AboveZero if number <= 0.0 => {
+                self.say("bad-value", at, format!("expected a number above 0, found {number}"));
+            }
+            _ => {}
+        }
+        if let Some(most) = range.most.filter(|most| number > *most) {
+            self.say("bad-value", at, format!("at most {most} is allowed here, found {number}"));
+        }
+    }
+
+    fn object(&mut self, at: &At<'a>, keys: &'static [Key], tag: Option<&str>, closed: bool) {
+        let version = self.version;
+        let mut included = false;
+        for (name, child) in children(at) {
+            // What is included is not in view here, so nothing can be said to be missing.
+            included |= name == "$include";
+            if tag == Some(&name) || name == "$include" {
+                continue;
+            }
+            match keys.iter().find(|key| key.name == name) {
+                Some(key) if key.versions.has(version) => self.shape(&child, &key.shape),
+                None if !closed => {}
+                _ => {
+                    let known: Vec<_> =
+                        keys.iter().filter(|key| key.versions.has(version)).map(|key| key.name).collect();
+                    let meant = nearest(known.iter().copied(), &name);
+                    self.say_at_key("unknown-key", &child, unknown_key(&name, meant, &known));
+                    // A key that is there already cannot be what was meant.
+                    if let Some(meant) = meant.filter(|meant| at.member(meant).is_none()) {
+                        let (path, key) = (child.path.clone(), meant.to_owned());
+                        self.mend(
+                            format!("Rename it to {meant}"),
+                            Edit::Rename { path, key, expected: Expected::Anything },
+                        );
+                    }
+                }
+            }
+        }
+        for key in keys.iter().filter(|key| key.required.has(version) && !included) {
+            if at.member(key.name).is_none() {
+                let message = format!("{} is missing: add {}: {}", key.name, key.name, example(key, version));
+                self.missing(at, key.name, message);
+            }
+        }
+    }
+
+    fn tagged(&mut self, at: &At<'a>, tag: &'static str, of: &'static [(&'static str, Shape)]) {
+        let names = || of.iter().map(|(name, _)| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+        let Some(value) = at.member(tag) else {
+            if at.member("$include").is_none() {
+                self.missing(at, tag, format!("{tag} is missing: add one of {}", names()));
+            }
+            return;
+        };
+        let Some(name) = value.as_str() else {
+            self.say("wrong-type", &value, format!("expected one of {}, found {}", names(), value.tree.type_name()));
+            return;
+        };
+        match of.iter().find(|(known, _)| *known == name) {
+            Some((_, shape)) => self.tagged_shape(at, shape, Some(tag)),
+            None if has_variable(name) => {}
+            None => self.say("bad-value", &value, format!("{name:?} is not known here: write one of {}", names())),
+        }
+    }
+
+    /// Of several shapes, none of which fits, the one that comes nearest says what is wrong.
+    fn one_of(&mut self, at: &At<'a>, whole: &Shape, shapes: &'static [Shape], tag: Option<&str>) {
+        let tries = shapes.iter().map(|shape| {
+            let mut walk = Self::new(self.version);
+            walk.tagged_shape(at, shape, tag);
+            walk.findings
+        });
+        let at_all =
+            |findings: &Vec<Finding<'a>>| findings.iter().any(|one| one.code == "wrong-type" && one.path == at.path);
+        match tries.min_by_key(|findings| (at_all(findings), findings.len())) {
+            Some(findings) if at_all(&findings) => self.wrong_type(at, whole),
+            Some(findings) => self.findings.extend(findings),
+            None => {}
+        }
+    }
+}
+
+/// The members or items of a part, with their keys or places.
+pub(super) fn children<'a>(at: &At<'a>) -> impl Iterator<Item = (Cow<'a, str>, At<'a>)> + use<'a> {
+    let at = at.clone();
+    let (members, items) = match &at.tree.data {
+        Data::Object(members) => (Some(members), None),
+        Data::Array(items) => (None, Some(items)),
+        Data::Scalar(_) => (None, None),
+    };
+    let path = at.path.clone();
+    let members = members.into_iter().flatten().map({
+        let path = path.clone();
+        move |(key, tree)| (Cow::from(key.as_str()), At { tree, path: path.then(key.as_str()) })
+    });
+    let items = items.into_iter().flatten().enumerate();
+    members.chain(items.map(move |(index, tree)| (Cow::from(index.to_string()), At { tree, path: path.then(index) })))
+}
+
+/// What a rule asks for, where a text is not like that.
+fn refused(rule: Rule, text: &str) -> Option<Cow<'static, str>> {
+    if has_variable(text) {
+        return None;
+    }
+    let length = text.encode_utf16().count();
+    match rule {
+        Rule::Free => None,
+        Rule::NotEmpty => text.is_empty().then_some("some text".into()),
+        Rule::AtMost(most) => (length > most).then(|| format!("a text of at most {most} characters").into()),
+        Rule::Filled(most) => {
+            (length == 0 || length > most).then(|| format!("a text of 1 to {most} characters").into())
+        }
+        Rule::Like(fits, wanted) => (!fits(text)).then_some(wanted.into()),
+    }
+}
+
+/// Whether a text gets its meaning only where OpenClaw runs.
+fn has_variable(text: &str) -> bool {
+    text.split("${")
+        .skip(1)
+        .any(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase() || c == '_') && rest.contains('}'))
+}
+
+fn unknown_key(name: &str, meant: Option<&str>, known: &[&str]) -> String {
+    let hint = match meant {
+        Some(meant) => format!("did you mean {meant}?"),
+        None if known.is_empty() => "remove it".to_owned(),
+        None if known.len() <= 12 => format!("known here: {}", known.join(", ")),
+        None => "remove it, or move it where it belongs".to_owned(),
+    };
+    format!("OpenClaw knows no key {name} here and refuses the file: {hint}")
+}
+
+/// The known name that was likely meant.
+fn nearest(known: impl Iterator<Item = &'static str>, written: &str) -> Option<&'static str> {
+    // One mistake in a short name, two in a longer one.
+    let allowed = if written.chars().count() < 6 { 1 } else { 2 };
+    known
+        .map(|name| (distance(&name.to_lowercase(), &written.to_lowercase()), name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// How many letters must be put in, taken out, changed or swapped with their neighbour to make one text the other.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > 2 {
+        return usize::MAX;
+    }
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for (i, from) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, to) in b.iter().enumerate() {
+            let change = rows[i][j] + usize::from(from != to);
+            let mut best = change.min(rows[i][j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *from == b[j - 1] && a[i - 1] == *to {
+                best = best.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+fn example(key: &Key, version: Version) -> &'static str {
+    match key.name {
+        "baseUrl" => "\"http://127.0.0.1:1234/v1\"",
+        "models" => "[{ id: \"…\", name: \"…\" }]",
+        _ => match key.shape.of(version) {
+            Shape::Number(_) => "0",
+            Shape::List { .. } | Shape::Tuple { .. } => "[…]",
+            Shape::Object(_) | Shape::Map { .. } | Shape::Tagged { .. } => "{ … }",
+            _ => "\"…\"",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_that_was_meant() {
+        let known = || ["baseUrl", "apiKey", "models", "api", "name"].into_iter();
+        for (written, meant) in [
+            ("baseURL", Some("baseUrl")),
+            ("base_url", Some("baseUrl")),
+            ("apikey", Some("apiKey")),
+            ("modles", Some("models")),
+            ("nmae", Some("name")),
+            ("url", None),
+            ("x", None),
+            ("context", None),
+        ] {
+            assert_eq!(nearest(known(), written), meant, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_variable_may_stand_for_anything() {
+        for (text, expected) in [("${A}", true), ("x${A_1}y", true), ("${a}", false), ("${A", false), ("$A", false)] {
+            assert_eq!(has_variable(text), expected, "{text}");
+        }
+    }
+}
