@@ -6,7 +6,7 @@ target   = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 display  = $(if $(DISPLAY)$(WAYLAND_DISPLAY),yes,$(if $(filter Darwin,$(shell uname -s)),yes))
 ui_files = $(shell find ui/src icons -type f) ui/index.html ui/vite.config.ts ui/package.json
 
-.PHONY: help run demo build build-cli test test-rust test-ui test-desktop lint icons clean
+.PHONY: help run demo build build-cli test test-rust test-ui test-desktop test-openclaw lint icons clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ test-ui: ui/dist/index.html ## The window, in jsdom and in Chromium
 test-desktop: ui/dist/index.html ## The real tray, window and notifications under Xvfb
 	$(CARGO) build -p pilotlight-cli -p pilotlight-desktop -p pilotlight-simulator
 	REQUIRE_DESKTOP=1 scripts/desktop-tests
+
+test-openclaw: ## OpenClaw itself, in both versions, on the files that we write (installs them from npm)
+	PILOTLIGHT_TEST_OPENCLAW=1 $(CARGO) test -p pilotlight-config --test openclaw -- --nocapture
 
 ui/node_modules/.package-lock.json: ui/package-lock.json
 	cd ui && npm ci --no-fund --no-audit
