@@ -131,6 +131,8 @@ impl Frontend {
             .env("PILOTLIGHT_HOME", stage.home.folder())
             .env("OPENCLAW_CONFIG_PATH", &stage.config)
             .env_remove("OPENCLAW_CONFIG_READONLY")
+            // What it would log is told here in plainer words.
+            .env("RUST_LOG", std::env::var_os("RUST_LOG").unwrap_or_else(|| "warn".into()))
             .spawn()
             .map(Self::Desktop)
             .map_err(|error| Failure::new("demo", format!("{} could not be started: {error}", program.display())))
