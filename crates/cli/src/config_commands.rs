@@ -72,7 +72,12 @@ pub(crate) fn check(file: Option<&Path>, json: bool) -> Result<ExitCode, Failure
         }
         let errors = count(&read.diagnostics, Severity::Error);
         let warnings = count(&read.diagnostics, Severity::Warning);
-        text += &format!("{}: {errors} errors, {warnings} warnings\n", location.path.display());
+        text += &format!(
+            "{}: {}, {}\n",
+            location.path.display(),
+            crate::text::count(errors, "error"),
+            crate::text::count(warnings, "warning")
+        );
         text
     })?;
     let failed = read.result.is_none() || count(&read.diagnostics, Severity::Error) > 0;

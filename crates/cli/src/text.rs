@@ -134,7 +134,8 @@ fn ago(milliseconds: u64) -> String {
     }
 }
 
-fn count(number: usize, thing: &str) -> String {
+/// `1 thing`, `2 things`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 

@@ -80,7 +80,11 @@ fn keeper_error(error: &KeeperError) -> CommandError {
         KeeperError::Failed { .. } => "load-failed",
         KeeperError::Dropped(_) => "superseded",
     };
-    CommandError::new(code, error.to_string())
+    let advice = match error {
+        KeeperError::Unreachable { .. } => ". Start its server, or correct its baseUrl in the configuration",
+        _ => "",
+    };
+    CommandError::new(code, format!("{error}{advice}"))
 }
 
 fn store_error(error: &StoreError) -> CommandError {
