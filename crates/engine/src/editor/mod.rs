@@ -2,4 +2,5 @@
 //!
 //! Must not know: HTTP, Tauri, how a page looks.
 
+mod mask;
 pub mod types;
