@@ -47,6 +47,9 @@ pub fn read(location: &ConfigLocation, environment: &Environment) -> Reading {
 pub(crate) struct Full {
     pub reading: Reading,
     pub sources: Vec<Source>,
+    /// Every text that was read, the main file's first, whether it is good or not. A file that is included twice is
+    /// here twice.
+    pub texts: Vec<(PathBuf, String)>,
     /// None when a file could not be read or parsed, or an include failed.
     pub tree: Option<Tree>,
     /// What it says, errors of meaning or not.
@@ -60,6 +63,7 @@ pub(crate) fn read_through(files: &dyn Files, location: &ConfigLocation, environ
         folder: normal(folder),
         real_folder: files.real(folder),
         sources: Vec::new(),
+        texts: Vec::new(),
         places: Vec::new(),
         paths: Vec::new(),
         diagnostics: Vec::new(),
@@ -72,7 +76,7 @@ pub(crate) fn read_through(files: &dyn Files, location: &ConfigLocation, environ
     let dotenv_path = folder.join(".env");
     let dotenv = files.read(&dotenv_path).map(|text| parse_dotenv(&text)).unwrap_or_default();
     assembly.paths.push(dotenv_path);
-    let Assembly { sources, paths, mut diagnostics, hash, .. } = assembly;
+    let Assembly { sources, texts, paths, mut diagnostics, hash, .. } = assembly;
     let configuration = tree.as_ref().map(|tree| {
         let block = env_block(tree);
         let (configuration, found) =
@@ -85,7 +89,7 @@ pub(crate) fn read_through(files: &dyn Files, location: &ConfigLocation, environ
     });
     let result = configuration.clone().filter(|_| !has_error(&diagnostics));
     let reading = Reading { files: paths, revision: hex::encode(hash.finalize()), result, diagnostics };
-    Full { reading, sources, tree, configuration }
+    Full { reading, sources, texts, tree, configuration }
 }
 
 /// The configuration's own `env` block, which stands in for variables that are not set.
@@ -113,6 +117,7 @@ struct Assembly<'f> {
     folder: PathBuf,
     real_folder: PathBuf,
     sources: Vec<Source>,
+    texts: Vec<(PathBuf, String)>,
     /// For each source, where in the configuration it is included.
     places: Vec<KeyPath>,
     paths: Vec<PathBuf>,
@@ -147,6 +152,7 @@ impl Assembly<'_> {
     fn file(&mut self, path: PathBuf, text: &str, place: KeyPath, above: &[PathBuf]) -> Option<Tree> {
         self.hash.update((text.len() as u64).to_le_bytes());
         self.hash.update(text.as_bytes());
+        self.texts.push((path.clone(), text.to_owned()));
         match Document::parse(text) {
             Ok(document) => {
                 let root = document.root().clone();

@@ -1,5 +1,6 @@
 //! How a configuration's files are read: from the disk, or with one of them replaced by a text that is not saved yet.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,20 @@ impl Files for Disk {
 
     fn real(&self, path: &Path) -> PathBuf {
         path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    }
+}
+
+/// The disk with some files as they would be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overlay(pub BTreeMap<PathBuf, String>);
+
+impl Files for Overlay {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        self.0.get(path).map_or_else(|| Disk.read(path), |text| Ok(text.clone()))
+    }
+
+    fn real(&self, path: &Path) -> PathBuf {
+        Disk.real(path)
     }
 }
 

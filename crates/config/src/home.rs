@@ -121,6 +121,12 @@ impl Home {
         self.0.join("running.json")
     }
 
+    /// The folder of the configurations' earlier texts. They may hold keys.
+    #[must_use]
+    pub fn history(&self) -> PathBuf {
+        self.0.join("history")
+    }
+
     /// The folder of the logs.
     #[must_use]
     pub fn logs(&self) -> PathBuf {

@@ -73,13 +73,13 @@ fn written_beside(target: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
 }
 
 #[cfg(unix)]
-fn create_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 #[cfg(not(unix))]
-fn create_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     std::fs::create_dir_all(folder)
 }
 
@@ -97,7 +97,7 @@ fn keep_owner(file: &File, before: &std::fs::Metadata) {
 fn keep_owner(_: &File, _: &std::fs::Metadata) {}
 
 /// Makes the rename itself last. Not every file system has this, and the bytes are safe either way.
-fn sync_folder(target: &Path) {
+pub(crate) fn sync_folder(target: &Path) {
     #[cfg(unix)]
     if let Some(folder) = target.parent()
         && let Err(error) = File::open(folder).and_then(|folder| folder.sync_all())

@@ -1,22 +1,26 @@
 //! The model configuration as it is in force: loaded, watched, and edited. I/O happens here.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use json5_edit::{Edit as ConfigEdit, Lost};
 use pilotlight_wire::ModelRef;
 use tokio::sync::watch;
 
-use crate::check::{self, Reading};
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::edit::make_primary;
-use crate::files::{Disk, With};
+use crate::check::{Full, Reading, read_through};
+use crate::diagnostic::Diagnostic;
+use crate::files::Disk;
+use crate::history_log::{LostComments, Who};
 use crate::home::Environment;
 use crate::location::ConfigLocation;
 use crate::model::ModelConfiguration;
-use crate::save::{self, SaveError};
-use crate::starting::STARTING;
+use crate::plan::{plan, plan_on, plan_text};
 use crate::watch::{Source, Watched};
+use crate::write::{self, Revision, Saved, Step};
+
+pub use crate::primary::{Change, set_primary};
+pub use crate::store_error::StoreError;
+pub(crate) use crate::store_error::{broken, create_own};
 
 /// The configuration in force, and what is wrong with the file.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,82 +35,12 @@ pub struct ConfigState {
     pub stale: bool,
     /// What is wrong with the file on the disk.
     pub diagnostics: Vec<Diagnostic>,
-}
-
-/// Why a file could not be opened or edited.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// Writing is forbidden.
-    #[error("{} is not to be written: OPENCLAW_CONFIG_READONLY (or OPENCLAW_NIX_MODE) is set", .path.display())]
-    ReadOnly {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file has a mistake that must be mended first, since editing around it would be a guess.
-    #[error("{0}")]
-    Broken(Box<Diagnostic>),
-    /// The value cannot be edited where it stands.
-    #[error("{}: {source}", .path.display())]
-    Edit {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: json5_edit::EditError,
-    },
-    /// The value stands in several files at once.
-    #[error("{path} is put together from several files: change the order there by hand")]
-    Spread {
-        /// The key's path.
-        path: String,
-    },
-    /// The edit would not have made the model the primary; nothing was written.
-    #[error("{model} cannot be made the primary: the configuration knows no such model")]
-    NotEffective {
-        /// The model.
-        model: ModelRef,
-    },
-    /// Somebody else keeps changing the file. May be retried.
-    #[error("{} keeps changing: try again", .path.display())]
-    KeepsChanging {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file system refused.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The task that owns the file is gone, as the program is shutting down.
-    #[error("shutting down")]
-    Gone,
-}
-
-impl StoreError {
-    /// Whether the same call may succeed later without anybody's doing.
-    #[must_use]
-    pub fn may_be_retried(&self) -> bool {
-        matches!(self, Self::KeepsChanging { .. })
-    }
-}
-
-/// An edit that was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The file that was changed: an included one where the value stands there.
-    pub path: PathBuf,
-    /// The key's path in the configuration, such as `agents.defaults.model.primary`, or `agents.defaults.model.fallbacks`
-    /// where OpenClaw is connected through us.
-    pub key: String,
-    /// What was first in the chain, if anything was.
-    pub before: Option<ModelRef>,
-    /// What is now.
-    pub after: ModelRef,
-    /// The line of the value; 0 when nothing had to be changed.
-    pub line: u32,
+    /// Whether there is something to undo.
+    pub can_undo: bool,
+    /// Whether there is something to redo.
+    pub can_redo: bool,
+    /// Comments that another program dropped when it rewrote the file, and that can be put back.
+    pub lost_comments: Option<LostComments>,
 }
 
 /// The configuration, kept by one task. Cheap to clone; the task ends with the last handle.
@@ -141,100 +75,109 @@ impl ConfigStore {
     /// # Errors
     /// [`StoreError`]; the file is then as it was.
     pub async fn set_primary(&self, model: &ModelRef) -> Result<Change, StoreError> {
-        let (location, environment, model) = (self.location.clone(), Arc::clone(&self.environment), model.clone());
-        let work = move || set_primary(&location, &environment, &model);
-        self.watched.run(work).await.map_err(|_| StoreError::Gone)?
+        let model = model.clone();
+        self.run(move |location, environment| set_primary(location, environment, &model)).await
     }
-}
 
-/// Makes a model the first of the chain, in the file: for the command line, with no engine running. Only the characters
-/// of that value change. A change by somebody else meanwhile is not lost: the edit is made again on the new text.
-///
-/// # Errors
-/// [`StoreError`]; the file is then as it was.
-pub fn set_primary(
-    location: &ConfigLocation,
-    environment: &Environment,
-    model: &ModelRef,
-) -> Result<Change, StoreError> {
-    if location.read_only {
-        return Err(StoreError::ReadOnly { path: location.path.clone() });
+    /// Makes edits, by their paths in the whole configuration, each in the file where its value stands. `base` is the
+    /// revision that they were made for, where one is known: then they are made only where the same still stands. As
+    /// with every edit here, the new state is published before this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the files are then as they were.
+    pub async fn apply(
+        &self,
+        edits: Vec<ConfigEdit>,
+        label: impl Into<String>,
+        base: Option<String>,
+    ) -> Result<Saved, StoreError> {
+        let label = label.into();
+        self.run(move |location, environment| {
+            let plan = match &base {
+                Some(base) => plan_on(location, environment, base, &edits)?,
+                None => plan(location, environment, &edits)?,
+            };
+            write::commit(location, environment, &plan, Who::Editor, &label)
+        })
+        .await
     }
-    create_own(location)?;
-    // Each round starts from the bytes on the disk; a file that changes under this many is being fought over.
-    for _ in 0..8 {
-        match try_set_primary(location, environment, model) {
-            Err(Attempt::Changed) => {}
-            Err(Attempt::Failed(error)) => return Err(error),
-            Ok(change) => return Ok(change),
-        }
-    }
-    Err(StoreError::KeepsChanging { path: location.path.clone() })
-}
 
-enum Attempt {
-    Changed,
-    Failed(StoreError),
-}
-
-impl From<StoreError> for Attempt {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(error)
+    /// Gives one of the files a new text, made from the configuration at revision `base`. A change by somebody else
+    /// since then is kept where it is in another place.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the files are then as they were.
+    pub async fn replace_text(
+        &self,
+        file: PathBuf,
+        text: String,
+        label: impl Into<String>,
+        base: Option<String>,
+    ) -> Result<Saved, StoreError> {
+        let label = label.into();
+        self.run(move |location, environment| {
+            let plan = plan_text(location, environment, &file, &text, base.as_deref())?;
+            write::commit(location, environment, &plan, Who::Editor, &label)
+        })
+        .await
     }
-}
 
-fn try_set_primary(location: &ConfigLocation, environment: &Environment, model: &ModelRef) -> Result<Change, Attempt> {
-    let full = check::read_through(&Disk, location, environment);
-    let (Some(tree), Some(configuration)) = (&full.tree, &full.configuration) else {
-        return Err(broken(location, &full.reading.diagnostics).into());
-    };
-    let before = configuration.chain().into_iter().next();
-    let edit = make_primary(tree, configuration, model)
-        .map_err(|spread| StoreError::Spread { path: spread.path.to_string() })?;
-    let Some(edit) = edit else {
-        let path = location.path.clone();
-        let key = "agents.defaults.model".to_owned();
-        return Ok(Change { path, key, before, after: model.clone(), line: 0 });
-    };
-    let source = &full.sources[edit.file];
-    let path = source.path.clone();
-    let after = edit.apply(&full.sources).map_err(|error| StoreError::Edit { path: path.clone(), source: error })?;
-    // The text is sound; now what the configuration as a whole would mean.
-    let with = check::read_through(&With { path: &path, text: after.text() }, location, environment);
-    if with.configuration.is_none_or(|configuration| configuration.chain().first() != Some(model)) {
-        return Err(StoreError::NotEffective { model: model.clone() }.into());
+    /// Takes the last change back, to the byte.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the files are then as they were.
+    pub async fn undo(&self) -> Result<Saved, StoreError> {
+        self.go(Step::Undo).await
     }
-    match save::replace(&path, source.document.text(), after.text()) {
-        Ok(()) => {
-            Ok(Change { line: edit.line(&after), path, key: edit.whole.to_string(), before, after: model.clone() })
-        }
-        Err(SaveError::Changed) => Err(Attempt::Changed),
-        Err(SaveError::Io(error)) => Err(StoreError::Io { path, source: error }.into()),
-    }
-}
 
-fn broken(location: &ConfigLocation, diagnostics: &[Diagnostic]) -> StoreError {
-    let first = diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error).cloned();
-    StoreError::Broken(Box::new(first.unwrap_or_else(|| Diagnostic {
-        severity: Severity::Error,
-        code: "unreadable",
-        file: location.path.clone(),
-        path: String::new(),
-        line: 1,
-        column: 1,
-        message: "this file cannot be read".to_owned(),
-        fix: None,
-    })))
-}
-
-/// Makes our own configuration file where there is none. OpenClaw's is OpenClaw's to make.
-fn create_own(location: &ConfigLocation) -> Result<(), StoreError> {
-    if location.openclaw || location.read_only {
-        return Ok(());
+    /// Makes what was undone last again.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the files are then as they were.
+    pub async fn redo(&self) -> Result<Saved, StoreError> {
+        self.go(Step::Redo).await
     }
-    match save::create(&location.path, STARTING) {
-        Ok(_) => Ok(()),
-        Err(source) => Err(StoreError::Io { path: location.path.clone(), source }),
+
+    /// Goes back to a revision of the history, which is itself a change that can be undone.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the files are then as they were.
+    pub async fn restore(&self, revision: impl Into<String>) -> Result<Saved, StoreError> {
+        self.go(Step::To(revision.into())).await
+    }
+
+    /// Puts back the comments that another program dropped; also gives those whose place is gone.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the files are then as they were.
+    pub async fn restore_comments(&self) -> Result<(Saved, Vec<Lost>), StoreError> {
+        self.run(|location, environment| write::restore_comments(location, environment, Who::Editor)).await
+    }
+
+    /// The revisions that can be gone back to, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when the history cannot be read.
+    pub async fn history(&self) -> Result<Vec<Revision>, StoreError> {
+        self.run(write::history).await
+    }
+
+    /// Where the configuration is.
+    #[must_use]
+    pub fn location(&self) -> &ConfigLocation {
+        &self.location
+    }
+
+    async fn go(&self, step: Step) -> Result<Saved, StoreError> {
+        self.run(move |location, environment| write::go(location, environment, &step, Who::Editor)).await
+    }
+
+    async fn run<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&ConfigLocation, &Environment) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        let (location, environment) = (self.location.clone(), Arc::clone(&self.environment));
+        self.watched.run(move || work(&location, &environment)).await.map_err(|_| StoreError::Gone)?
     }
 }
 
@@ -243,18 +186,33 @@ struct ConfigSource {
     environment: Arc<Environment>,
 }
 
+impl ConfigSource {
+    /// Records what somebody else did. A history that cannot be kept is no reason not to serve.
+    fn standing(&self, full: &Full) -> write::Standing {
+        write::see(&self.location, &self.environment, full).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the configuration's history cannot be kept");
+            write::Standing::default()
+        })
+    }
+}
+
 impl Source for ConfigSource {
     type State = ConfigState;
 
     fn read(&self, before: Option<&ConfigState>) -> (ConfigState, Vec<PathBuf>) {
-        let Reading { files, revision, result, diagnostics } = check::read(&self.location, &self.environment);
+        let full = read_through(&Disk, &self.location, &self.environment);
+        let standing = self.standing(&full);
+        let Reading { files, revision, result, diagnostics } = full.reading;
         let stale = result.is_none();
         let (revision, in_force) = match (result, before) {
             (Some(configuration), _) => (revision, Arc::new(configuration)),
             (None, Some(before)) => (before.revision.clone(), Arc::clone(&before.in_force)),
             (None, None) => (String::new(), Arc::new(ModelConfiguration::default())),
         };
-        (ConfigState { location: self.location.clone(), revision, in_force, stale, diagnostics }, files)
+        let write::Standing { can_undo, can_redo, lost_comments } = standing;
+        let location = self.location.clone();
+        let state = ConfigState { location, revision, in_force, stale, diagnostics, can_undo, can_redo, lost_comments };
+        (state, files)
     }
 
     fn is_bad(state: &ConfigState) -> bool {

@@ -48,7 +48,7 @@ fn in_every_shape_the_chain_can_have() {
         r#"agents: { defaults: { model: { fallbacks: [], primary: "a/n" } } }, "#,
     );
     becomes("agents: { defaults: { model: {} } }, ", r#"agents: { defaults: { model: { primary: "a/n" } } }, "#);
-    becomes("agents: { defaults: { model: null } }, ", "agents: { defaults: { model: {\n    primary: \"a/n\"\n} } }, ");
+    becomes("agents: { defaults: { model: null } }, ", "agents: { defaults: { model: { primary: \"a/n\" } } }, ");
     becomes(
         "agents: { defaults: { workspace: '~' } }, ",
         "agents: { defaults: { workspace: '~', model: { primary: 'a/n' } } }, ",
@@ -78,14 +78,14 @@ fn connected_through_us_the_first_fallback_is_the_one_that_changes() {
     becomes(
         &chain("fallbacks: ['a/m' , \"a/o\",/* ! */ 'a/n',]"),
         &chain("fallbacks: ['a/n' , 'a/m',/* ! */ \"a/o\",]")
-            .replace("'a/n' , 'a/m',/* ! */ \"a/o\"", "/* ! */ 'a/n','a/m' , \"a/o\""),
+            .replace("'a/n' , 'a/m',/* ! */ \"a/o\"", "/* ! */ 'a/n', 'a/m' ,\"a/o\""),
     );
     becomes(&chain("fallbacks: ['pilotlight/x', 'a/m']"), &chain("fallbacks: ['pilotlight/x', 'a/n', 'a/m']"));
     becomes(&chain("fallbacks: ['a/m']"), &chain("fallbacks: ['a/n', 'a/m']"));
     becomes(&chain("fallbacks: []"), &chain("fallbacks: ['a/n']").replace("'a/n'", "\"a/n\""));
     becomes(
         "agents: { defaults: { model: 'pilotlight/primary' } }, ",
-        "agents: { defaults: { model: {\n    primary: \"pilotlight/primary\",\n    fallbacks: [\"a/n\"]\n} } }, ",
+        "agents: { defaults: { model: { primary: 'pilotlight/primary', fallbacks: ['a/n'] } } }, ",
     );
     let bench = Bench::with(&format!("{{ {} {MODELS} }}", chain("fallbacks: ['a/m', 'a/n']")));
     let change = using(&bench, "a/n").unwrap();

@@ -1,0 +1,463 @@
+//! What edits would make of the configuration's files. Reads, and writes nothing: that is `write`'s.
+
+use std::path::{Path, PathBuf};
+
+use json5_edit::{Document, Edit, EditError, Kind, Node, TextChange, changes, unified_diff};
+use serde_json::Value;
+
+use crate::check::{Full, Reading, read_through};
+use crate::files::{Disk, Files as _, Overlay};
+use crate::history::{History, by_prefix, hash};
+use crate::home::{Environment, Home};
+use crate::location::ConfigLocation;
+use crate::place::{place, value, whole};
+use crate::starting::STARTING;
+use crate::store::{StoreError, broken};
+
+/// One file of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its text, byte for byte.
+    pub text: String,
+    /// The hash of its bytes.
+    pub revision: String,
+}
+
+/// The configuration as it stands on the disk, or would.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The main file first, then those it includes.
+    pub files: Vec<SourceFile>,
+    /// The whole, includes put in and `${VAR}` as written; none while a file cannot be read.
+    pub value: Option<Value>,
+    /// Its revision, what it says, and what is wrong with it.
+    pub reading: Reading,
+}
+
+/// A file that is to be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileChange {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its text now; empty where there is no such file.
+    pub before: String,
+    /// Its text then.
+    pub after: String,
+    /// The hash of the bytes it has now.
+    pub revision: String,
+}
+
+/// What is to be written, and what it would make of the configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The revision that it was made for.
+    pub base: String,
+    /// The files that change; none where everything is as it is to be already.
+    pub changes: Vec<FileChange>,
+    /// The same for people, as `diff -u` shows it. A key that stands in the file stands here too.
+    pub diff: String,
+    /// The configuration as it would be, with its revision and diagnostics.
+    pub after: Loaded,
+    work: Work,
+}
+
+/// How to make a plan again when the files have changed meanwhile.
+#[derive(Clone, Debug, PartialEq)]
+enum Work {
+    /// Each knows what it expects.
+    Edits(Vec<Edit>),
+    Text {
+        file: PathBuf,
+        base: String,
+        text: String,
+    },
+    /// It was made for exactly those bytes.
+    Exact,
+}
+
+/// The configuration as it is on the disk now. Never fails: what is wrong is in the diagnostics.
+#[must_use]
+pub fn load(location: &ConfigLocation, environment: &Environment) -> Loaded {
+    loaded(State::now(location, environment).full)
+}
+
+/// The configuration's files, the main one first.
+#[must_use]
+pub fn sources(location: &ConfigLocation, environment: &Environment) -> Vec<SourceFile> {
+    load(location, environment).files
+}
+
+/// What edits, by their paths in the whole configuration, would make of the files: each is made where its value stands.
+/// What it finds now is what [`crate::write::commit`] must find.
+///
+/// # Errors
+/// [`StoreError`]: a file is broken, an edit does not fit, or a value is put together from several files.
+pub fn plan(location: &ConfigLocation, environment: &Environment, edits: &[Edit]) -> Result<Plan, StoreError> {
+    let now = State::now(location, environment);
+    let edits = now.pinned(edits)?;
+    let after = now.edited(&edits)?;
+    Ok(Plan::of(&now.full, after, Work::Edits(edits)))
+}
+
+/// The same for edits that were made for an earlier revision, which may be gone from the disk meanwhile. Where the same
+/// still stands at their places they are made.
+///
+/// # Errors
+/// [`StoreError`]; [`StoreError::Conflict`] where something else stands there now.
+pub fn plan_on(
+    location: &ConfigLocation,
+    environment: &Environment,
+    base: &str,
+    edits: &[Edit],
+) -> Result<Plan, StoreError> {
+    let now = State::now(location, environment);
+    if now.full.reading.revision == base {
+        return plan(location, environment, edits);
+    }
+    let before = State::at(location, environment, base)?;
+    let edits = before.pinned(edits)?;
+    let ours = before.edited(&edits)?;
+    let meant = Plan::of(&before.full, ours, Work::Edits(edits));
+    meant.again(location, environment)?.ok_or_else(|| meant.conflict(&now.full))
+}
+
+/// What a new text for one of the files would make of the configuration. `base` is the revision it was made from; a
+/// change by somebody else since then is merged where it is in another place.
+///
+/// # Errors
+/// [`StoreError`]: the text is no JSON5, the file is none of the configuration's, or somebody else changed the same
+/// place.
+pub fn plan_text(
+    location: &ConfigLocation,
+    environment: &Environment,
+    file: &Path,
+    text: &str,
+    base: Option<&str>,
+) -> Result<Plan, StoreError> {
+    let now = State::now(location, environment);
+    let base = match base {
+        Some(base) if base != now.full.reading.revision => State::at(location, environment, base)?.text(file)?,
+        _ => now.text(file)?,
+    };
+    now.with_text(file, &base, text)
+}
+
+/// What it would be to have exactly these texts.
+pub(crate) fn plan_exact(
+    location: &ConfigLocation,
+    environment: &Environment,
+    texts: impl IntoIterator<Item = (PathBuf, String)>,
+) -> Plan {
+    let now = State::now(location, environment);
+    let mut overlay = now.overlay.clone();
+    overlay.0.extend(texts);
+    let after = now.like(overlay);
+    Plan::of(&now.full, after, Work::Exact)
+}
+
+/// The configuration through some files.
+struct State<'a> {
+    location: &'a ConfigLocation,
+    environment: &'a Environment,
+    overlay: Overlay,
+    full: Full,
+}
+
+impl<'a> State<'a> {
+    fn now(location: &'a ConfigLocation, environment: &'a Environment) -> Self {
+        let mut overlay = Overlay::default();
+        // Our own file is made when it is first needed; until then it is as good as there.
+        if !location.openclaw && !location.path.exists() {
+            overlay.0.insert(location.path.clone(), STARTING.to_owned());
+        }
+        Self::through(location, environment, overlay)
+    }
+
+    /// As it was at a revision of the history.
+    fn at(location: &'a ConfigLocation, environment: &'a Environment, revision: &str) -> Result<Self, StoreError> {
+        let unknown = || StoreError::UnknownRevision { revision: revision.to_owned(), several: false };
+        let histories = Home::from(environment).history();
+        if !History::exists(&histories, location) {
+            return Err(unknown());
+        }
+        let disk = || read_through(&Disk, location, environment).reading.revision;
+        let history = History::open(&histories, location, disk)?;
+        let snapshot = by_prefix(&history.log, revision)?;
+        let overlay = Overlay(history.texts(snapshot)?.into_iter().collect());
+        Ok(Self::through(location, environment, overlay))
+    }
+
+    fn through(location: &'a ConfigLocation, environment: &'a Environment, overlay: Overlay) -> Self {
+        let full = read_through(&overlay, location, environment);
+        Self { location, environment, overlay, full }
+    }
+
+    fn like(&self, overlay: Overlay) -> Self {
+        Self::through(self.location, self.environment, overlay)
+    }
+
+    fn text(&self, file: &Path) -> Result<String, StoreError> {
+        let found = self.full.texts.iter().find(|(path, _)| path == file);
+        match found {
+            Some((_, text)) => Ok(text.clone()),
+            None => Err(StoreError::NotOurs { path: file.to_owned() }),
+        }
+    }
+
+    /// The whole as a document: the one file itself where there is only one, so that lines are its own.
+    fn document(&self) -> Result<Document, StoreError> {
+        let broken = || broken(self.location, &self.full.reading.diagnostics);
+        match (&self.full.tree, self.full.sources.as_slice()) {
+            (Some(_), [only]) => Ok(only.document.clone()),
+            (Some(tree), _) => whole(&value(tree)).ok_or_else(broken),
+            (None, _) => Err(broken()),
+        }
+    }
+
+    /// The edits, each expecting what stands at its place here.
+    fn pinned(&self, edits: &[Edit]) -> Result<Vec<Edit>, StoreError> {
+        let mut document = self.document()?;
+        let mut pinned = Vec::with_capacity(edits.len());
+        for edit in edits {
+            // What whoever made the edit expected is asked for here; what is found now is what is expected later.
+            let exact = edit.clone().against(&document);
+            document = document.apply(std::slice::from_ref(edit)).map_err(|error| self.refused(error))?;
+            pinned.push(exact);
+        }
+        Ok(pinned)
+    }
+
+    /// The configuration with edits made, each in the file where its value stands.
+    fn edited(&self, edits: &[Edit]) -> Result<Self, StoreError> {
+        let document = self.document()?;
+        if let [only] = self.full.sources.as_slice() {
+            let after = document.apply(edits).map_err(|error| self.refused(error))?;
+            let mut overlay = self.overlay.clone();
+            overlay.0.insert(only.path.clone(), after.text().to_owned());
+            return Ok(self.like(overlay));
+        }
+        let mut at = self.like(self.overlay.clone());
+        for edit in edits {
+            at = at.edited_once(edit)?;
+        }
+        Ok(at)
+    }
+
+    fn edited_once(&self, edit: &Edit) -> Result<Self, StoreError> {
+        let intended = self.document()?.apply(std::slice::from_ref(edit)).map_err(|error| self.refused(error))?;
+        let spread = || StoreError::Spread { path: edit.path().to_string() };
+        let mut at = self.like(self.overlay.clone());
+        // What is removed in one file may show what another has in its place, which is to be removed too.
+        for _ in 0..=at.full.sources.len() {
+            let tree = at.full.tree.as_ref().ok_or_else(spread)?;
+            let placed = place(tree, &at.full.sources, edit).ok_or_else(spread)?;
+            let source = at.full.sources.get(placed.file).ok_or_else(spread)?;
+            let after = source
+                .document
+                .apply(std::slice::from_ref(&placed.edit))
+                .map_err(|source_error| StoreError::Edit { path: source.path.clone(), source: source_error })?;
+            let mut overlay = at.overlay.clone();
+            overlay.0.insert(source.path.clone(), after.text().to_owned());
+            at = at.like(overlay);
+            let document = at.document().map_err(|_| spread())?;
+            if document.value() == intended.value() {
+                return Ok(at);
+            }
+            if !matches!(edit, Edit::Remove { .. }) || document.get(edit.path()).is_none() {
+                break;
+            }
+        }
+        Err(spread())
+    }
+
+    /// Why an edit of the whole was refused. Where there are several files the whole's lines mean nothing.
+    fn refused(&self, error: EditError) -> StoreError {
+        StoreError::Edit { path: self.location.path.clone(), source: self.relined(error) }
+    }
+
+    fn relined(&self, error: EditError) -> EditError {
+        let line_of = |path: &json5_edit::Path, line: u32| {
+            let [_, _, ..] = self.full.sources.as_slice() else { return line };
+            let found = self.full.tree.as_ref().and_then(|tree| crate::place::get(tree, path));
+            found.map_or(line, |found| {
+                let origin = &found.origin;
+                self.full.sources.get(origin.file).map_or(line, |source| source.document.position(origin.offset).0)
+            })
+        };
+        match error {
+            EditError::NotAContainer { path, line, found } => {
+                EditError::NotAContainer { line: line_of(&path, line), path, found }
+            }
+            EditError::KeyExists { path, line } => EditError::KeyExists { line: line_of(&path, line), path },
+            other => other,
+        }
+    }
+
+    fn with_text(&self, file: &Path, base: &str, text: &str) -> Result<Plan, StoreError> {
+        let theirs = self.text(file)?;
+        let conflict = || StoreError::Conflict { path: file.to_owned(), ours: text.to_owned(), theirs: theirs.clone() };
+        let merged = merged(base, text, &theirs).ok_or_else(conflict)?;
+        let mut overlay = self.overlay.clone();
+        overlay.0.insert(file.to_owned(), merged.clone());
+        let after = self.like(overlay);
+        if Document::parse(&merged).is_err() {
+            // A merge that is no JSON5 was two changes of one thing.
+            if theirs != base && Document::parse(text).is_ok() {
+                return Err(conflict());
+            }
+            let found = after.full.reading.diagnostics.iter().filter(|diagnostic| diagnostic.file == file).cloned();
+            return Err(broken(self.location, &found.collect::<Vec<_>>()));
+        }
+        let work = Work::Text { file: file.to_owned(), base: base.to_owned(), text: text.to_owned() };
+        Ok(Plan::of(&self.full, after, work))
+    }
+}
+
+impl Plan {
+    fn of(before: &Full, after: State<'_>, work: Work) -> Self {
+        let mut changes: Vec<FileChange> = Vec::new();
+        for (path, text) in &after.overlay.0 {
+            let now = before.texts.iter().find(|(known, _)| known == path).map(|(_, text)| text.clone());
+            // A file that the configuration does not include now may be there all the same.
+            let now = now.unwrap_or_else(|| Disk.read(path).unwrap_or_default());
+            if now != *text {
+                let revision = hash(now.as_bytes());
+                changes.push(FileChange { path: path.clone(), before: now, after: text.clone(), revision });
+            }
+        }
+        let place = |path: &Path| before.reading.files.iter().position(|file| file == path).unwrap_or(usize::MAX);
+        changes.sort_by_key(|change| place(&change.path));
+        let diff = changes.iter().map(FileChange::diff).collect();
+        Self { base: before.reading.revision.clone(), changes, diff, after: loaded(after.full), work }
+    }
+
+    /// The same on the files as they are now; none where it was made for exactly the bytes that were.
+    pub(crate) fn again(
+        &self,
+        location: &ConfigLocation,
+        environment: &Environment,
+    ) -> Result<Option<Self>, StoreError> {
+        let now = State::now(location, environment);
+        match &self.work {
+            Work::Exact => Ok(None),
+            Work::Text { file, base, text } => now.with_text(file, base, text).map(Some),
+            Work::Edits(edits) => {
+                let fits = now.same_items(edits, self).then(|| now.edited(edits));
+                match fits {
+                    Some(Ok(after)) => Ok(Some(Self::of(&now.full, after, Work::Edits(edits.clone())))),
+                    Some(Err(error @ (StoreError::Broken(_) | StoreError::Spread { .. }))) => Err(error),
+                    Some(Err(_)) | None => Err(self.conflict(&now.full)),
+                }
+            }
+        }
+    }
+
+    /// What was to be written beside what is there now.
+    fn conflict(&self, now: &Full) -> StoreError {
+        let theirs = |path: &Path| now.texts.iter().find(|(known, _)| known == path).map(|(_, text)| text.clone());
+        let Some(change) = self.changes.iter().find(|change| theirs(&change.path).as_ref() != Some(&change.before))
+        else {
+            let path = self.changes.first().map(|change| change.path.clone()).unwrap_or_default();
+            let ours = self.changes.first().map(|change| change.after.clone()).unwrap_or_default();
+            let theirs = theirs(&path).unwrap_or_default();
+            return StoreError::Conflict { path, ours, theirs };
+        };
+        let theirs = theirs(&change.path).unwrap_or_default();
+        StoreError::Conflict { path: change.path.clone(), ours: change.after.clone(), theirs }
+    }
+}
+
+impl State<'_> {
+    /// Whether the items of arrays that the edits name by number are still the same ones. An item with an `id` is known
+    /// by it; any other by its whole value.
+    fn same_items(&self, edits: &[Edit], plan: &Plan) -> bool {
+        let before = Overlay(plan.changes.iter().map(|change| (change.path.clone(), change.before.clone())).collect());
+        let (Ok(before), Ok(now)) = (self.like(before).document(), self.document()) else { return false };
+        edits.iter().all(|edit| {
+            let steps = edit.path().steps();
+            (1..=steps.len()).filter(|depth| matches!(steps[depth - 1], json5_edit::Step::Index(_))).all(|depth| {
+                let path: json5_edit::Path = steps[..depth].iter().cloned().collect();
+                let (before, now) = (before.get(&path).map(Node::to_value), now.get(&path).map(Node::to_value));
+                match (&before, &now) {
+                    (Some(before), Some(now)) if before.get("id").is_some() => before.get("id") == now.get("id"),
+                    // One that an earlier edit of the same plan adds.
+                    (None, _) => true,
+                    _ => before == now,
+                }
+            })
+        })
+    }
+}
+
+impl FileChange {
+    /// For people, as `diff -u` shows it.
+    #[must_use]
+    pub fn diff(&self) -> String {
+        unified_diff(&self.before, &self.after, &self.path.display().to_string())
+    }
+}
+
+fn loaded(full: Full) -> Loaded {
+    let mut files: Vec<SourceFile> = Vec::new();
+    for (path, text) in full.texts {
+        if !files.iter().any(|file| file.path == path) {
+            files.push(SourceFile { revision: hash(text.as_bytes()), path, text });
+        }
+    }
+    Loaded { files, value: full.tree.as_ref().map(value), reading: full.reading }
+}
+
+/// Two changes of one text, made as one; none where they touch, or where together they say a key twice.
+fn merged(base: &str, ours: &str, theirs: &str) -> Option<String> {
+    if theirs == base || theirs == ours {
+        return Some(ours.to_owned());
+    }
+    if ours == base {
+        return Some(theirs.to_owned());
+    }
+    let (mine, other) = (changes(base, ours), changes(base, theirs));
+    let apart = |one: &TextChange, two: &TextChange| one.range.end < two.range.start || two.range.end < one.range.start;
+    if !mine.iter().all(|one| other.iter().all(|two| apart(one, two))) {
+        return None;
+    }
+    let mut all = [mine, other].concat();
+    all.sort_by_key(|change| change.range.start);
+    let merged = TextChange::apply(base, &all)?;
+    let twice = |text: &str| Document::parse(text).is_ok_and(|document| says_twice(document.root()));
+    (!twice(&merged) || twice(theirs)).then_some(merged)
+}
+
+fn says_twice(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Scalar(_) => false,
+        Kind::Array(items) => items.iter().any(says_twice),
+        Kind::Object(members) => {
+            let mut keys = std::collections::HashSet::new();
+            !members.iter().all(|member| keys.insert(member.key.as_str()))
+                || members.iter().any(|member| says_twice(&member.value))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_in_different_places_are_merged_and_in_one_place_not() {
+        let base = "{\n  a: 1,\n  b: 2,\n  c: 3,\n}\n";
+        let ours = base.replace("a: 1", "a: 10");
+        assert_eq!(
+            merged(base, &ours, &base.replace("c: 3", "c: 30")),
+            Some(base.replace("a: 1", "a: 10").replace("c: 3", "c: 30"))
+        );
+        assert_eq!(merged(base, &ours, &base.replace("a: 1", "a: 11")), None);
+        assert_eq!(merged(base, &ours, base), Some(ours.clone()));
+        assert_eq!(merged(base, base, &ours), Some(ours.clone()));
+        // Each adds the same key, in another place.
+        let mine = base.replace("{\n", "{\n  d: 4,\n");
+        assert_eq!(merged(base, &mine, &base.replace("c: 3,\n", "c: 3,\n  d: 5,\n")), None);
+    }
+}
