@@ -10,12 +10,14 @@ use json5_edit::{Document, Kind, Node, Path as KeyPath};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::agent_files::agent_files;
 use crate::diagnostic::{Diagnostic, Severity, has_error};
 use crate::files::{Disk, Files};
 use crate::home::Environment;
 use crate::interpret::interpret;
 use crate::location::ConfigLocation;
 use crate::model::ModelConfiguration;
+use crate::rules::{Ground, Surroundings, lint};
 use crate::tree::{At, Data, Origin, Source, Tree};
 use crate::variables::{Variables, parse_dotenv};
 
@@ -43,6 +45,12 @@ pub fn read(location: &ConfigLocation, environment: &Environment) -> Reading {
     read_through(&Disk, location, environment).reading
 }
 
+/// The same, with what is known of the surroundings, so that it is also said where the two do not fit together.
+#[must_use]
+pub fn read_with(location: &ConfigLocation, environment: &Environment, surroundings: &Surroundings) -> Reading {
+    read_in(&Disk, location, environment, surroundings).reading
+}
+
 /// What was read, with what an edit needs.
 pub(crate) struct Full {
     pub reading: Reading,
@@ -57,6 +65,15 @@ pub(crate) struct Full {
 }
 
 pub(crate) fn read_through(files: &dyn Files, location: &ConfigLocation, environment: &Environment) -> Full {
+    read_in(files, location, environment, &Surroundings::default())
+}
+
+pub(crate) fn read_in(
+    files: &dyn Files,
+    location: &ConfigLocation,
+    environment: &Environment,
+    surroundings: &Surroundings,
+) -> Full {
     let folder = location.path.parent().unwrap_or(Path::new("/"));
     let mut assembly = Assembly {
         files,
@@ -79,13 +96,22 @@ pub(crate) fn read_through(files: &dyn Files, location: &ConfigLocation, environ
     let Assembly { sources, texts, paths, mut diagnostics, hash, .. } = assembly;
     let configuration = tree.as_ref().map(|tree| {
         let block = env_block(tree);
-        let (configuration, found) =
-            interpret(tree, &sources, Variables { environment, dotenv: &dotenv, block: &block });
+        let variables = Variables { environment, dotenv: &dotenv, block: &block };
+        let (configuration, found) = interpret(tree, &sources, variables);
         diagnostics.extend(found);
+        let ground = Ground {
+            root: At::root(tree),
+            configuration: &configuration,
+            variables,
+            surroundings,
+            agent_files: &agent_files(location, environment),
+        };
+        diagnostics.extend(lint(&ground, &sources));
         configuration
     });
     diagnostics.sort_by_key(|diagnostic| {
-        (paths.iter().position(|path| *path == diagnostic.file), diagnostic.line, diagnostic.column)
+        let file = paths.iter().position(|path| *path == diagnostic.file);
+        (file.unwrap_or(paths.len()), diagnostic.line, diagnostic.column)
     });
     let result = configuration.clone().filter(|_| !has_error(&diagnostics));
     let reading = Reading { files: paths, revision: hex::encode(hash.finalize()), result, diagnostics };

@@ -2,13 +2,15 @@
 //! are passed over in silence: OpenClaw's file holds far more than models. No I/O.
 
 use indexmap::IndexMap;
+use json5_edit::{Edit, Expected};
 use pilotlight_wire::{ModelRef, Secret, UpstreamApi};
 use url::Url;
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Fix, Severity};
 use crate::hosted;
 use crate::model::{Cost, Key, Mode, Model, ModelConfiguration, OWN_PROVIDER, Provider};
 use crate::resolve::{is_own, strip_profile};
+use crate::rules;
 use crate::tree::{At, Data, Report, Source, Tree};
 use crate::variables::{Variables, is_name};
 
@@ -165,6 +167,12 @@ impl Reader<'_> {
                 let at = item.get("id").unwrap_or_else(|| item.clone());
                 let message = format!("{id:?} is listed twice in this provider; the first counts: remove the other");
                 self.report.warning("duplicate-model", &at, message);
+                // Headers may be keys, and an edit holds none.
+                let fix = item.get("headers").is_none().then(|| {
+                    let expected = Expected::Value(rules::value(item.tree));
+                    Fix::one("Remove the second", Edit::Remove { path: item.path.clone(), expected })
+                });
+                self.report.mend(fix);
             }
             let name = if name.is_empty() { id.clone() } else { name };
             let row = Model {
@@ -412,24 +420,56 @@ impl Reader<'_> {
             Some((name, at)) if self.configuration.resolve(name).is_none() => {
                 let severity = if chain.is_empty() { Severity::Error } else { Severity::Warning };
                 let rest = if chain.is_empty() { "" } else { "; until then the chain starts with the first fallback" };
-                let message = format!("{}{rest}", self.unknown(name));
+                let message = format!("{}{rest}{}", self.unknown(name), self.meant(name));
                 self.report.add(severity, "unknown-primary", at, message);
+                self.mend_name(name, at);
             }
             _ => {}
         }
         for (name, at) in &named.fallbacks {
             if !is_own(name) && self.configuration.resolve(name).is_none() {
-                let message = format!("{}; until then the chain goes on without it", self.unknown(name));
+                let message =
+                    format!("{}; until then the chain goes on without it{}", self.unknown(name), self.meant(name));
                 self.report.warning("unknown-fallback", at, message);
+                self.mend_name(name, at);
             }
         }
         for (model, at) in &named.aliased {
             if model.provider() != OWN_PROVIDER && self.configuration.upstream(model).is_none() {
-                let message = format!("the alias is for {model}, and {}", self.unknown(&model.to_string()));
+                let message = format!(
+                    "the alias is for {model}, and {}{}",
+                    self.unknown(&model.to_string()),
+                    self.meant(&model.to_string())
+                );
                 self.report.at_key(Severity::Warning, "unknown-alias-target", at, message);
+                self.mend_row(model, at, root);
             }
         }
         self.check_built_in_keys(named, &chain);
+    }
+
+    /// The end of a message: what a name was probably meant to be.
+    fn meant(&self, name: &str) -> String {
+        let meant = rules::nearest(&self.configuration, strip_profile(name.trim()));
+        meant.map_or_else(String::new, |meant| format!(". Did you mean {meant}?"))
+    }
+
+    /// Offers what a name was probably meant to be.
+    fn mend_name(&mut self, name: &str, at: &At<'_>) {
+        let meant = rules::nearest(&self.configuration, strip_profile(name.trim()));
+        self.report.mend(meant.map(|meant| rules::write(format!("Write {meant}"), at, meant)));
+    }
+
+    /// The same for a key of `agents.defaults.models`, where no other row has that key.
+    fn mend_row(&mut self, model: &ModelRef, at: &At<'_>, root: &At<'_>) {
+        let rows = root.at(&["agents", "defaults", "models"]);
+        let meant = rules::nearest_ref(&self.configuration, &model.to_string())
+            .map(|meant| meant.to_string())
+            .filter(|meant| rows.is_none_or(|rows| rows.member(meant).is_none()));
+        self.report.mend(meant.map(|key| {
+            let edit = Edit::Rename { path: at.path.clone(), key: key.clone(), expected: Expected::Anything };
+            Fix::one(format!("Write {key}"), edit)
+        }));
     }
 
     fn no_primary(&mut self, root: &At<'_>) {

@@ -8,6 +8,7 @@
 //!
 //! Must not know: the proxy, the local runtimes, the ledger, the desktop.
 
+mod agent_files;
 pub mod check;
 pub mod diagnostic;
 mod edit;
@@ -26,6 +27,7 @@ pub mod presets;
 pub mod preview;
 mod primary;
 mod resolve;
+pub mod rules;
 mod save;
 pub mod schema;
 pub mod settings;
@@ -39,6 +41,7 @@ pub mod token;
 mod tree;
 mod variables;
 mod watch;
+pub mod whereabouts;
 pub mod write;
 
 pub use check::{Reading, read};

@@ -135,7 +135,8 @@ pub(crate) fn strip_profile(name: &str) -> &str {
     if model.is_empty() || suffix.is_empty() || at == start || is_variant(suffix) { name } else { model }
 }
 
-fn is_variant(suffix: &str) -> bool {
+/// Whether what follows an `@` is a version, a date or a quantisation.
+pub(crate) fn is_variant(suffix: &str) -> bool {
     let suffix = suffix.to_ascii_lowercase();
     let digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     // A version: v1.2.3-rc1, 20251001
