@@ -22,6 +22,8 @@ export class Session {
   connection = $state.raw<Connection>({ kind: 'connecting' })
   /** The last command that was refused, until dismissed or until another one works. */
   refusal = $state.raw<Refusal | null>(null)
+  /** Whether the Models page has a draft that is not saved. */
+  unsaved = $state(false)
   /** Models with a load or an unload under way that was asked for here. */
   readonly asked = new SvelteMap<string, 'load' | 'unload'>()
 

@@ -5,7 +5,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { CommandError } from '../../src/lib/backend/backend'
 import type { AppState } from '../../src/lib/bindings/AppState'
+import type { Body } from '../../src/lib/models/draft'
+import type { KeyChange } from '../../src/lib/models/types'
+import { ConfigDouble } from '../fixtures/configuration'
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url))
 const TYPES: Record<string, string> = {
@@ -14,13 +18,15 @@ const TYPES: Record<string, string> = {
   '.css': 'text/css',
   '.svg': 'image/svg+xml',
 }
-/** Stricter than any policy that the page is really served under. */
-const POLICY = "default-src 'self'"
+/** No wider than any policy that the page is really served under. The text editor writes its styles itself. */
+const POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'"
 
 export interface Command {
   name: 'use' | 'load' | 'unload'
   model: string
 }
+
+type Asked = Body & KeyChange & { label?: string }
 
 export class EngineDouble {
   readonly token = 'pl-test-token'
@@ -28,6 +34,8 @@ export class EngineDouble {
   readonly commands: Command[] = []
   /** Carries out a command; may throw `{code, message}`. */
   onCommand: (command: Command) => Promise<void> | void = () => undefined
+  /** The configuration, to look at and to edit. A write is published like the engine's. */
+  config = new ConfigDouble()
   #state: AppState
   #server: Server
   #port = 0
@@ -112,7 +120,36 @@ export class EngineDouble {
       }
       return
     }
-    json(response, 404, { code: 'not-found', message: pathname })
+    const ask = this.#editor(name, request.method === 'POST' ? (JSON.parse(await text(request)) as Asked) : null)
+    if (!ask) return json(response, 404, { code: 'not-found', message: pathname })
+    try {
+      json(response, 200, (await ask()) ?? {})
+    } catch (thrown) {
+      const { code, message, details } = thrown as CommandError
+      if (!(thrown instanceof CommandError)) console.error(thrown)
+      json(response, code === 'conflict' ? 409 : 422, { code, message, details })
+    }
+  }
+
+  /** What answers a question of the Models page. */
+  #editor(name: string, body: Asked | null): (() => Promise<unknown>) | undefined {
+    const { config } = this
+    config.onWrite = (revision) => {
+      this.state = { ...this.#state, config: { ...this.#state.config, revision } }
+    }
+    if (body === null) return { config: () => config.config(), 'config/history': () => config.configHistory() }[name]
+    const { label = '', ...draft } = body
+    return {
+      'config/preview': () => config.configPreview(draft),
+      'config/save': () => config.configSave(draft, label),
+      'config/undo': () => config.configUndo(),
+      'config/redo': () => config.configRedo(),
+      'config/restore': () => config.configRestore(body.revision),
+      'config/restore-comments': () => config.configRestoreComments(),
+      'provider/test': () => config.providerTest(body),
+      'provider/models': () => config.providerModels(body),
+      'provider/key': () => config.providerKey(body),
+    }[name]
   }
 
   #file(pathname: string, response: ServerResponse): void {

@@ -1,8 +1,9 @@
 // A backend that a test drives by hand.
 import type { AppState } from '../../src/lib/bindings/AppState'
 import { CommandError, type Backend, type Connection } from '../../src/lib/backend/backend'
+import { ConfigDouble } from '../fixtures/configuration'
 
-export class FakeBackend implements Backend {
+export class FakeBackend extends ConfigDouble implements Backend {
   commands: [name: string, model: string][] = []
   #pending: { resolve: () => void; reject: (error: CommandError) => void }[] = []
   #onState: (state: AppState) => void = () => undefined

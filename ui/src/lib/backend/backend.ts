@@ -1,6 +1,17 @@
 // The one interface between what a person sees and the engine. Two implementations: the window's IPC (`tauri.ts`) and
 // HTTP in a browser (`http.ts`). Nothing else in the UI may know which one it is.
 import type { AppState } from '../bindings/AppState'
+import type { Body } from '../models/draft'
+import type {
+  ConfigDocument,
+  ConfigPreview,
+  HistoryEntry,
+  KeyChange,
+  ListedModel,
+  ProviderSubject,
+  ProviderTest,
+  Saved,
+} from '../models/types'
 
 /** Whether what is shown is live. */
 export type Connection =
@@ -17,16 +28,42 @@ export type Connection =
 export class CommandError extends Error {
   /** A stable name, such as `unknown-model`. */
   readonly code: string
+  /** What belongs to the code, such as both texts of a `conflict`. */
+  readonly details: unknown
 
-  constructor(code: string, message: string) {
+  constructor(code: string, message: string, details?: unknown) {
     super(message)
     this.name = 'CommandError'
     this.code = code
+    this.details = details
   }
 }
 
+/** The configuration, to look at and to edit. Every secret in it is a mask: no key ever reaches the page. */
+export interface ConfigBackend {
+  /** The configuration as it is in its files now. */
+  config(): Promise<ConfigDocument>
+  /** What a draft would make of it. Nothing is written. */
+  configPreview(draft: Body): Promise<ConfigPreview>
+  /** Writes a draft. Where the file changed meanwhile and the draft no longer fits: a `conflict`. */
+  configSave(draft: Body, label: string): Promise<Saved>
+  configUndo(): Promise<Saved>
+  configRedo(): Promise<Saved>
+  configRestore(revision: string): Promise<Saved>
+  /** Puts back the comments that another program dropped. */
+  configRestoreComments(): Promise<Saved>
+  /** The revisions kept, the newest first. */
+  configHistory(): Promise<HistoryEntry[]>
+  /** Connects to a provider step by step, and says what to do about the first step that fails. */
+  providerTest(subject: ProviderSubject): Promise<ProviderTest>
+  /** The models that a provider's server lists. */
+  providerModels(subject: ProviderSubject): Promise<ListedModel[]>
+  /** Keeps a provider's key somewhere. The only time that a key goes from the page to the engine. */
+  providerKey(change: KeyChange): Promise<void>
+}
+
 /** The engine, as the UI sees it. Every command rejects with a {@link CommandError}. */
-export interface Backend {
+export interface Backend extends ConfigBackend {
   /** Calls back with every state from now on, the present one first. Returns what ends it. */
   subscribe(onState: (state: AppState) => void, onConnection: (connection: Connection) => void): () => void
   /** Makes a model, by ref or alias, the primary. */

@@ -14,5 +14,9 @@ export function toCommandError(thrown: unknown, code = 'unknown', message = 'It 
   if (typeof thrown !== 'object' || thrown === null) return new CommandError(code, message)
   const outer = thrown as Record<string, unknown>
   const inner = typeof outer.error === 'object' && outer.error !== null ? (outer.error as Record<string, unknown>) : outer
-  return new CommandError(text(inner.code) ?? text(inner.type) ?? code, text(inner.message) ?? text(outer.error) ?? message)
+  return new CommandError(
+    text(inner.code) ?? text(inner.type) ?? code,
+    text(inner.message) ?? text(outer.error) ?? message,
+    inner.details ?? outer.details,
+  )
 }

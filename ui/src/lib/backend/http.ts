@@ -1,5 +1,16 @@
 // The engine over HTTP, for a browser: `pilotlight serve` on a machine without a desktop.
 import type { AppState } from '../bindings/AppState'
+import type { Body } from '../models/draft'
+import type {
+  ConfigDocument,
+  ConfigPreview,
+  HistoryEntry,
+  KeyChange,
+  ListedModel,
+  ProviderSubject,
+  ProviderTest,
+  Saved,
+} from '../models/types'
 import { CommandError, type Backend, type Connection } from './backend'
 import { toCommandError } from './command-error'
 import { SseParser } from './sse'
@@ -57,16 +68,60 @@ export class HttpBackend implements Backend {
     }
   }
 
-  useModel(model: string): Promise<void> {
-    return this.#command('use', model)
+  async useModel(model: string): Promise<void> {
+    await this.#ask('use', { model })
   }
 
-  load(model: string): Promise<void> {
-    return this.#command('load', model)
+  async load(model: string): Promise<void> {
+    await this.#ask('load', { model })
   }
 
-  unload(model: string): Promise<void> {
-    return this.#command('unload', model)
+  async unload(model: string): Promise<void> {
+    await this.#ask('unload', { model })
+  }
+
+  config(): Promise<ConfigDocument> {
+    return this.#read('config')
+  }
+
+  configPreview(draft: Body): Promise<ConfigPreview> {
+    return this.#answer('config/preview', draft)
+  }
+
+  configSave(draft: Body, label: string): Promise<Saved> {
+    return this.#answer('config/save', { ...draft, label })
+  }
+
+  configUndo(): Promise<Saved> {
+    return this.#answer('config/undo', {})
+  }
+
+  configRedo(): Promise<Saved> {
+    return this.#answer('config/redo', {})
+  }
+
+  configRestore(revision: string): Promise<Saved> {
+    return this.#answer('config/restore', { revision })
+  }
+
+  configRestoreComments(): Promise<Saved> {
+    return this.#answer('config/restore-comments', {})
+  }
+
+  configHistory(): Promise<HistoryEntry[]> {
+    return this.#read('config/history')
+  }
+
+  providerTest(subject: ProviderSubject): Promise<ProviderTest> {
+    return this.#answer('provider/test', subject)
+  }
+
+  providerModels(subject: ProviderSubject): Promise<ListedModel[]> {
+    return this.#answer('provider/models', subject)
+  }
+
+  async providerKey(change: KeyChange): Promise<void> {
+    await this.#ask('provider/key', change)
   }
 
   useToken(token: string): void {
@@ -150,13 +205,21 @@ export class HttpBackend implements Backend {
     }
   }
 
-  async #command(name: string, model: string): Promise<void> {
+  async #read<T>(path: string): Promise<T> {
+    return (await this.#reach(path, {})).json() as Promise<T>
+  }
+
+  async #answer<T>(path: string, body: object): Promise<T> {
+    return (await this.#ask(path, body)).json() as Promise<T>
+  }
+
+  #ask(path: string, body: object): Promise<Response> {
+    return this.#reach(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+  }
+
+  async #reach(path: string, init: RequestInit): Promise<Response> {
     try {
-      await this.#fetch(name, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ model }),
-      })
+      return await this.#fetch(path, init)
     } catch (thrown) {
       if (thrown instanceof CommandError) throw thrown
       throw new CommandError('unreachable', `${this.#host} does not answer.`)

@@ -2,6 +2,17 @@
 import { invoke } from '@tauri-apps/api/core'
 import { listen } from '@tauri-apps/api/event'
 import type { AppState } from '../bindings/AppState'
+import type { Body } from '../models/draft'
+import type {
+  ConfigDocument,
+  ConfigPreview,
+  HistoryEntry,
+  KeyChange,
+  ListedModel,
+  ProviderSubject,
+  ProviderTest,
+  Saved,
+} from '../models/types'
 import type { Backend, Connection } from './backend'
 import { toCommandError } from './command-error'
 
@@ -59,14 +70,58 @@ export class TauriBackend implements Backend {
     return command('unload_model', { model })
   }
 
+  config(): Promise<ConfigDocument> {
+    return command('config')
+  }
+
+  configPreview(draft: Body): Promise<ConfigPreview> {
+    return command('config_preview', { request: draft })
+  }
+
+  configSave(draft: Body, label: string): Promise<Saved> {
+    return command('config_save', { request: { ...draft, label } })
+  }
+
+  configUndo(): Promise<Saved> {
+    return command('config_undo')
+  }
+
+  configRedo(): Promise<Saved> {
+    return command('config_redo')
+  }
+
+  configRestore(revision: string): Promise<Saved> {
+    return command('config_restore', { request: { revision } })
+  }
+
+  configRestoreComments(): Promise<Saved> {
+    return command('config_restore_comments')
+  }
+
+  configHistory(): Promise<HistoryEntry[]> {
+    return command('config_history')
+  }
+
+  providerTest(subject: ProviderSubject): Promise<ProviderTest> {
+    return command('provider_test', { request: subject })
+  }
+
+  providerModels(subject: ProviderSubject): Promise<ListedModel[]> {
+    return command('provider_models', { request: subject })
+  }
+
+  providerKey(change: KeyChange): Promise<void> {
+    return command('provider_key', { request: change })
+  }
+
   copyEndpoint(): Promise<void> {
     return command('endpoint_to_clipboard')
   }
 }
 
-async function command(name: string, parameters?: Record<string, unknown>): Promise<void> {
+async function command<T>(name: string, parameters?: Record<string, unknown>): Promise<T> {
   try {
-    await invoke(name, parameters)
+    return await invoke<T>(name, parameters)
   } catch (thrown) {
     throw toCommandError(thrown)
   }
