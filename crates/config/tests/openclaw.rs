@@ -14,7 +14,7 @@ use std::sync::Mutex;
 
 use json5_edit::Step;
 use pilotlight_config::schema::{Version, refusals};
-use pilotlight_config::{ConfigLocation, ConfigStore, Diagnostic, Environment, Home, set_primary};
+use pilotlight_config::{ConfigLocation, ConfigStore, Diagnostic, Environment, Home, PRESETS, set_primary};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -143,6 +143,35 @@ async fn written_by_us(folder: &Path) -> Vec<PathBuf> {
         }
         files.push(path);
     }
+    files.extend(presets(folder, &start));
+    files
+}
+
+/// Every preset put into the starting configuration, with its own models or with one that a person names, and all of them
+/// together.
+fn presets(folder: &Path, start: &str) -> Vec<PathBuf> {
+    let mut together = json5_edit::Document::parse(start).unwrap();
+    let mut write = |name: String, document: &json5_edit::Document| {
+        let path = folder.join(name);
+        std::fs::write(&path, document.text()).unwrap();
+        path
+    };
+    let mut files = Vec::new();
+    for preset in PRESETS {
+        let mut models = preset.models();
+        models.push(preset.model("some/model-of-mine"));
+        let place = json5_edit::Path::of(&["models", "providers", preset.provider_id]);
+        for (name, provider) in [
+            ("usual", preset.provider(None, None, models.clone())),
+            ("own", preset.provider(Some("https://example.com/v1"), Some("MY_KEY"), models)),
+            ("empty", preset.provider(None, None, Vec::new())),
+        ] {
+            let alone = json5_edit::Document::parse(start).unwrap().set(&place, &provider).unwrap();
+            files.push(write(format!("preset-{}-{name}.json5", preset.id), &alone));
+            together = together.set(&place, &provider).unwrap();
+        }
+    }
+    files.push(write("presets-together.json5".to_owned(), &together));
     files
 }
 
@@ -394,7 +423,7 @@ fn our_tables_judge_as_openclaw_does() {
     }
     let judged = files.len() * Version::ALL.len();
     eprintln!("{refused} of {judged} verdicts are refusals; we disagree in {}", disagreements.len());
-    eprintln!("in {} we name no place that OpenClaw names", elsewhere.len());
+    eprintln!("in {} we name no place that OpenClaw names\n{}", elsewhere.len(), elsewhere.join("\n"));
     assert!(refused > judged / 4 && refused < judged * 9 / 10, "the files are too good or too bad to tell anything");
     assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
     assert!(elsewhere.len() * 100 < refused, "{}", elsewhere.join("\n"));

@@ -152,7 +152,7 @@ impl<'a> Walk<'a> {
         // Up to here every whole number is exact, and OpenClaw takes none beyond.
         const SAFE: f64 = 9_007_199_254_740_991.0;
         if range.whole && (number.fract() != 0.0 || number.abs() > SAFE) {
-            self.say("wrong-type", at, format!("expected a whole number, found {number}"));
+            self.say("wrong-type", at, format!("expected a whole number, found {number:?}"));
             return;
         }
         match range.least {
