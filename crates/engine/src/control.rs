@@ -4,7 +4,8 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +15,7 @@ use futures::Stream;
 use serde::Deserialize;
 
 use crate::commands::Commands;
+use crate::editor::{COMMANDS, Editor, READS};
 use crate::error::CommandError;
 use crate::state::AppState;
 
@@ -26,6 +28,31 @@ pub(crate) fn routes(commands: Commands) -> Router {
         .route("/pilotlight/load", post(load))
         .route("/pilotlight/unload", post(unload))
         .with_state(commands)
+}
+
+/// More than this is no draft. A configuration has at most 8 MiB, and its text grows when it is put into JSON.
+const LARGEST_DRAFT: usize = 32 << 20;
+
+/// The editor's routes below `/pilotlight`.
+pub(crate) fn editor_routes(editor: &Editor) -> Router {
+    let mut router = Router::new();
+    for name in READS {
+        let editor = editor.clone();
+        let read = async move || answer(editor.ask(name, serde_json::Value::Null).await);
+        router = router.route(&format!("/pilotlight/{name}"), get(read));
+    }
+    for name in COMMANDS {
+        let editor = editor.clone();
+        let ask = async move |body: Bytes| {
+            let body = if body.is_empty() { Ok(serde_json::Value::Null) } else { serde_json::from_slice(&body) };
+            answer(match body {
+                Ok(body) => editor.ask(name, body).await,
+                Err(_) => Err(CommandError::new("bad-request", "the body of this request is no JSON")),
+            })
+        };
+        router = router.route(&format!("/pilotlight/{name}"), post(ask));
+    }
+    router.layer(DefaultBodyLimit::max(LARGEST_DRAFT))
 }
 
 /// The body of each command.
@@ -77,8 +104,9 @@ fn answer(result: Result<serde_json::Value, CommandError>) -> Response {
         Ok(value) => Json(value).into_response(),
         Err(error) => {
             let status = match error.code.as_str() {
-                "unknown-model" => StatusCode::NOT_FOUND,
-                "unreachable" => StatusCode::BAD_GATEWAY,
+                "unknown-model" | "unknown-provider" | "unknown-file" | "unknown-revision" => StatusCode::NOT_FOUND,
+                "bad-request" | "bad-variable" | "unknown-mask" => StatusCode::BAD_REQUEST,
+                "no-listing" | "unreachable" => StatusCode::BAD_GATEWAY,
                 _ => StatusCode::CONFLICT,
             };
             (status, Json(error)).into_response()

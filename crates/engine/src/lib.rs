@@ -117,6 +117,15 @@ impl Engine {
         self.inner.commands.unload(name).await
     }
 
+    /// What the Models page asks for, by the names of the paths below `/pilotlight`, such as `config/preview`; `body`
+    /// and answer are what [`editor::types`] has for it. No secret is in the answer.
+    ///
+    /// # Errors
+    /// When there is no such thing to ask, the body is another, or it cannot be done.
+    pub async fn edit(&self, name: &str, body: serde_json::Value) -> Result<serde_json::Value, CommandError> {
+        self.inner.editor.ask(name, body).await
+    }
+
     /// The token that clients are asked for, if any.
     #[must_use]
     pub fn token(&self) -> Option<Secret> {

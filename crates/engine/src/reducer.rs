@@ -244,7 +244,7 @@ fn summary(entry: &crate::compose::Entry, catalogue: &Catalogue, keeper: &Keeper
     }
 }
 
-fn problem(diagnostic: &Diagnostic) -> Problem {
+pub(crate) fn problem(diagnostic: &Diagnostic) -> Problem {
     Problem {
         severity: diagnostic.severity.name().to_owned(),
         code: diagnostic.code.to_owned(),

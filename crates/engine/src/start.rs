@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{open_to_others, token};
 use crate::commands::Commands;
 use crate::compose::{Composition, compose};
+use crate::editor::Editor;
 use crate::error::StartError;
 use crate::listener::Listener;
 use crate::local_models::KeptModels;
@@ -35,6 +36,7 @@ const NOTICES: usize = 64;
 /// The engine's parts.
 pub(crate) struct Inner {
     pub(crate) commands: Commands,
+    pub(crate) editor: Editor,
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) token: watch::Receiver<Option<Secret>>,
     pub(crate) home: Home,
@@ -107,8 +109,10 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
     let (endpoint_out, endpoint) = watch::channel(None);
     let (states_out, states) = watch::channel(Arc::new(AppState::empty()));
     let (notices, _) = broadcast::channel(NOTICES);
+    let editor = Editor::new(config.clone(), options.environment.clone(), settings.watch(), states.clone());
     let commands = Commands { config: config.clone(), keeper: keeper.clone(), states };
-    let own = pilotlight_gateway::guard(control::routes(commands.clone()), routes.clone());
+    let own = control::routes(commands.clone()).merge(control::editor_routes(&editor));
+    let own = pilotlight_gateway::guard(own, routes.clone());
     let mut router = pilotlight_gateway::router(gateway).merge(own);
     if let Some(pages) = options.pages {
         router = router.merge(pilotlight_gateway::guard_pages(pages, routes));
@@ -143,6 +147,7 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
     let _ = wait_for_first.wait_for(|state| state.endpoint.is_some()).await;
 
     Ok(Inner {
+        editor,
         commands,
         notices,
         token: token_now,

@@ -144,7 +144,7 @@ fn is_secret_name(name: &str) -> bool {
 }
 
 /// Whether a string in a secret's place is none: it names a variable, or stands there because something must.
-pub(super) fn is_open(text: &str) -> bool {
+pub(in crate::editor) fn is_open(text: &str) -> bool {
     let text = text.trim();
     let text = ["Bearer ", "Basic ", "Token "].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
     let text = text.trim();

@@ -17,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use pilotlight_wire::Secret;
 use serde_json::Value;
 
+pub(super) use ground::is_open as is_no_key;
 use ground::{Ground, is_open, secrets_in};
 pub(super) use text::Masked;
 
