@@ -4,6 +4,8 @@
 #![allow(clippy::print_stdout, reason = "what a command prints is its result")]
 
 mod config_commands;
+mod config_edit;
+mod config_show;
 mod demo;
 mod logging;
 mod output;
@@ -51,6 +53,21 @@ enum Command {
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+    /// Give models short names
+    Alias {
+        #[command(subcommand)]
+        command: config_edit::AliasCommand,
+    },
+    /// Set which models answer, in which order
+    Chain {
+        #[command(subcommand)]
+        command: config_edit::ChainCommand,
+    },
+    /// Work on the providers of the configuration
+    Provider {
+        #[command(subcommand)]
+        command: config_edit::ProviderCommand,
     },
     /// Show what the running engine does: who answers, each model of the chain, the last requests
     Status(OutputArguments),
@@ -117,6 +134,8 @@ enum ConfigCommand {
     },
     /// Print the path of the configuration file in use
     Path(OutputArguments),
+    #[command(flatten)]
+    Edit(config_edit::EditCommand),
 }
 
 fn main() -> ExitCode {
@@ -133,6 +152,10 @@ async fn run(command: Command) -> ExitCode {
         Command::Use { output, .. } | Command::Load { output, .. } | Command::Unload { output, .. } => output.json,
         Command::Status(output) | Command::Models(output) => output.json,
         Command::Config { command: ConfigCommand::Check { output, .. } | ConfigCommand::Path(output) } => output.json,
+        Command::Config { command: ConfigCommand::Edit(command) } => command.json(),
+        Command::Alias { command } => command.json(),
+        Command::Chain { command } => command.json(),
+        Command::Provider { command } => command.json(),
         Command::Serve(_) | Command::Token(_) | Command::Demo(_) => false,
     };
     let done = match command {
@@ -140,6 +163,10 @@ async fn run(command: Command) -> ExitCode {
         Command::Use { model, files, .. } => config_commands::use_model(&model, &files, json),
         Command::Config { command: ConfigCommand::Check { file, .. } } => config_commands::check(file.as_deref(), json),
         Command::Config { command: ConfigCommand::Path(_) } => config_commands::path(json),
+        Command::Config { command: ConfigCommand::Edit(command) } => command.run(),
+        Command::Alias { command } => command.run(),
+        Command::Chain { command } => command.run(),
+        Command::Provider { command } => command.run(),
         Command::Status(_) => remote::status(json).await,
         Command::Models(_) => remote::models(json).await,
         Command::Load { model, .. } => remote::load(&model, json).await,

@@ -10,6 +10,7 @@
 
 mod agent_files;
 pub mod check;
+pub mod conceal;
 pub mod diagnostic;
 mod edit;
 mod files;
@@ -17,7 +18,9 @@ mod history;
 mod history_log;
 pub mod home;
 pub mod hosted;
+pub mod intents;
 mod interpret;
+pub mod keys;
 pub mod location;
 mod lost;
 pub mod model;

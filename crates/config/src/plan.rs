@@ -10,6 +10,7 @@ use crate::files::{Disk, Files as _, Overlay};
 use crate::history::{History, by_prefix, hash};
 use crate::home::{Environment, Home};
 use crate::location::ConfigLocation;
+use crate::model::ModelConfiguration;
 use crate::place::{place, value, whole};
 use crate::starting::STARTING;
 use crate::store::{StoreError, broken};
@@ -32,6 +33,8 @@ pub struct Loaded {
     pub files: Vec<SourceFile>,
     /// The whole, includes put in and `${VAR}` as written; none while a file cannot be read.
     pub value: Option<Value>,
+    /// The typed view, errors of meaning or not; none while a file cannot be read.
+    pub configuration: Option<ModelConfiguration>,
     /// Its revision, what it says, and what is wrong with it.
     pub reading: Reading,
 }
@@ -406,7 +409,7 @@ fn loaded(full: Full) -> Loaded {
             files.push(SourceFile { revision: hash(text.as_bytes()), path, text });
         }
     }
-    Loaded { files, value: full.tree.as_ref().map(value), reading: full.reading }
+    Loaded { files, value: full.tree.as_ref().map(value), configuration: full.configuration, reading: full.reading }
 }
 
 /// Two changes of one text, made as one; none where they touch, or where together they say a key twice.
