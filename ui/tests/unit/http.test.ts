@@ -179,6 +179,35 @@ describe('commands', () => {
     ])
   })
 
+  test('the editor’s: each has its path, and its answer comes back', async () => {
+    const backend = new HttpBackend({ origin: ORIGIN, token: 'pl-1' })
+    const draft = { revision: 'r1', edits: [] }
+    expect(await backend.config()).toMatchObject({ status: 'first' })
+    await backend.configPreview(draft)
+    await backend.configSave(draft, 'Mode')
+    await backend.configUndo()
+    await backend.configRedo()
+    await backend.configRestore('r1')
+    await backend.configRestoreComments()
+    await backend.configHistory()
+    await backend.providerTest({ provider: 'a' })
+    await backend.providerModels({ provider: 'a' })
+    await backend.providerKey({ provider: 'a', place: 'keychain', value: 'k' })
+    expect(engine.asked.map(({ method, path, body }) => [method, path.replace('/pilotlight/', ''), body])).toEqual([
+      ['GET', 'config', undefined],
+      ['POST', 'config/preview', draft],
+      ['POST', 'config/save', { ...draft, label: 'Mode' }],
+      ['POST', 'config/undo', {}],
+      ['POST', 'config/redo', {}],
+      ['POST', 'config/restore', { revision: 'r1' }],
+      ['POST', 'config/restore-comments', {}],
+      ['GET', 'config/history', undefined],
+      ['POST', 'provider/test', { provider: 'a' }],
+      ['POST', 'provider/models', { provider: 'a' }],
+      ['POST', 'provider/key', { provider: 'a', place: 'keychain', value: 'k' }],
+    ])
+  })
+
   test('reject with the engine’s code and message, or with what was seen', async () => {
     const backend = new HttpBackend({ origin: ORIGIN, token: 'pl-1' })
     engine.status = 409

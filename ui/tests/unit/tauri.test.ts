@@ -83,3 +83,36 @@ test('commands by name, and the engine’s refusals', async () => {
   ipc.invoke.mockRejectedValue({ code: 'read-only', message: 'The file may not be written.' })
   await expect(backend.useModel('Opus')).rejects.toMatchObject({ code: 'read-only', message: 'The file may not be written.' })
 })
+
+test('the editor’s commands: one parameter, and what a conflict brings', async () => {
+  const backend = new TauriBackend()
+  ipc.invoke.mockResolvedValue({ revision: 'r2' })
+  const draft = { revision: 'r1', edits: [] }
+  await backend.config()
+  await backend.configPreview(draft)
+  expect(await backend.configSave(draft, 'Mode')).toEqual({ revision: 'r2' })
+  await backend.configUndo()
+  await backend.configRedo()
+  await backend.configRestore('r1')
+  await backend.configRestoreComments()
+  await backend.configHistory()
+  await backend.providerTest({ provider: 'a' })
+  await backend.providerModels({ provider: 'a' })
+  await backend.providerKey({ provider: 'a', place: 'keychain', value: 'k' })
+  expect(ipc.invoke.mock.calls).toEqual([
+    ['config', undefined],
+    ['config_preview', { request: draft }],
+    ['config_save', { request: { ...draft, label: 'Mode' } }],
+    ['config_undo', undefined],
+    ['config_redo', undefined],
+    ['config_restore', { request: { revision: 'r1' } }],
+    ['config_restore_comments', undefined],
+    ['config_history', undefined],
+    ['provider_test', { request: { provider: 'a' } }],
+    ['provider_models', { request: { provider: 'a' } }],
+    ['provider_key', { request: { provider: 'a', place: 'keychain', value: 'k' } }],
+  ])
+  const details = { files: [{ path: '/f', ours: 'a', theirs: 'b' }] }
+  ipc.invoke.mockRejectedValue({ code: 'conflict', message: 'It changed.', details })
+  await expect(backend.configSave(draft, '')).rejects.toMatchObject({ code: 'conflict', details })
+})
