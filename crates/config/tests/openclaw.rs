@@ -151,7 +151,7 @@ async fn written_by_us(folder: &Path) -> Vec<PathBuf> {
 /// together.
 fn presets(folder: &Path, start: &str) -> Vec<PathBuf> {
     let mut together = json5_edit::Document::parse(start).unwrap();
-    let mut write = |name: String, document: &json5_edit::Document| {
+    let write = |name: String, document: &json5_edit::Document| {
         let path = folder.join(name);
         std::fs::write(&path, document.text()).unwrap();
         path
