@@ -114,7 +114,7 @@ pub enum EditError {
         lines: Vec<u32>,
     },
     /// The path goes on below something that holds nothing, or not in this way.
-    #[error("line {line}: {path} is {found}, so nothing can stand below it")]
+    #[error("line {line}: {} is {found}, so nothing can stand below it", named(path))]
     NotAContainer {
         /// What it goes on below.
         path: Path,
@@ -124,7 +124,7 @@ pub enum EditError {
         found: &'static str,
     },
     /// An array has no such item, nor is it the place right after its last.
-    #[error("{path} has {length} items, so there is no place {index}")]
+    #[error("{} has {length} items, so there is no place {index}", named(path))]
     NoSuchItem {
         /// The array's path.
         path: Path,
@@ -148,7 +148,7 @@ pub enum EditError {
         line: u32,
     },
     /// An object's member needs a key, and an array's item has none.
-    #[error("{path} is {found}: {}", if *.found == "an object" { "say under which key" } else { "its items have no keys" })]
+    #[error("{} is {found}: {}", named(path), if *.found == "an object" { "say under which key" } else { "its items have no keys" })]
     WrongKey {
         /// The object or array.
         path: Path,
@@ -159,16 +159,16 @@ pub enum EditError {
     #[error("the whole document can be replaced, but not removed, renamed or moved")]
     Root,
     /// The new text would be nested too deeply to be read again.
-    #[error("{path} would be nested more than {} levels deep: flatten it", Document::MAX_DEPTH)]
+    #[error("{} would be nested more than {} levels deep: flatten it", named(path), Document::MAX_DEPTH)]
     TooDeep {
         /// What was to be edited.
         path: Path,
     },
     /// The document changed since the edit was thought of: something else stands at its place now.
-    #[error("{} is not what it was when this change was made: look at both and choose", .0.path)]
+    #[error("{} is not what it was when this change was made: look at both and choose", named(&.0.path))]
     Conflict(Box<Conflict>),
     /// The new text would not have meant exactly what was intended, so it was thrown away.
-    #[error("{path} cannot be edited here without changing something else; edit it by hand")]
+    #[error("{} cannot be edited here without changing something else; edit it by hand", named(path))]
     Unverified {
         /// What was to be edited.
         path: Path,
@@ -184,6 +184,10 @@ pub struct Conflict {
     pub expected: Expected,
     /// What stands there; none when nothing does.
     pub found: Option<Value>,
+}
+
+fn named(path: &Path) -> String {
+    if path.steps().is_empty() { "the document".to_owned() } else { path.to_string() }
 }
 
 fn join(lines: &[u32]) -> String {

@@ -4,6 +4,7 @@ use json5::ErrorCode;
 use json5::char::{is_json5_identifier, is_json5_line_terminator, is_json5_whitespace};
 
 use crate::document::position;
+use crate::layout::line_start;
 use crate::scan;
 
 /// The byte that a person should look at, and what to do there.
@@ -199,7 +200,7 @@ fn trim_trivia_end(text: &str, offset: usize) -> usize {
     let mut end = offset;
     loop {
         let trimmed = text[..end].trim_end_matches(is_json5_whitespace).len();
-        let line_start = text[..trimmed].rfind(is_json5_line_terminator).map_or(0, |at| at + 1);
+        let line_start = line_start(text, trimmed);
         let comment = ["//", "/*"]
             .iter()
             .flat_map(|start| text[line_start..trimmed].match_indices(start))
@@ -276,6 +277,7 @@ mod tests {
             "{ 1a: 2 }",
             "[a: 1]",
             "{ a: 'x",
+            "{ a: 1 // one\u{2029}\n  b: 2 }",
         ];
         let all = texts.map(|text| format!("{text:?}\n  {}", told(text))).join("\n");
         insta::assert_snapshot!(all);

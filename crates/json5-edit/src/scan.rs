@@ -20,7 +20,8 @@ pub(crate) struct Scanned {
 /// # Errors
 /// The byte at which the text is not what a valid one could be, or at which it is too deep.
 pub(crate) fn scan(text: &str, limit: usize) -> Result<Scanned, usize> {
-    let mut scanner = Scanner { text, at: 0, room: limit, comments: Vec::new() };
+    let mut scanner =
+        Scanner { text, at: 0, room: limit, comments: Vec::new(), items: Vec::new(), members: Vec::new() };
     scanner.trivia();
     let root = scanner.value()?;
     scanner.trivia();
@@ -149,6 +150,9 @@ struct Scanner<'a> {
     /// How many levels deeper it may still go.
     room: usize,
     comments: Vec<Range<usize>>,
+    /// The items and members of all that is open, so that each array and object gets its own in one piece.
+    items: Vec<Node>,
+    members: Vec<Member>,
 }
 
 impl Scanner<'_> {
@@ -186,16 +190,17 @@ impl Scanner<'_> {
     }
 
     fn array(&mut self) -> Result<Kind, usize> {
-        let mut items = Vec::new();
+        let first = self.items.len();
         while self.peek() != Some(b']') {
-            items.push(self.value()?);
+            let item = self.value()?;
+            self.items.push(item);
             self.comma(b']')?;
         }
-        Ok(Kind::Array(items))
+        Ok(Kind::Array(self.items.drain(first..).collect()))
     }
 
     fn object(&mut self) -> Result<Kind, usize> {
-        let mut members = Vec::new();
+        let first = self.members.len();
         while self.peek() != Some(b'}') {
             let start = self.at;
             let key = self.key()?;
@@ -207,10 +212,10 @@ impl Scanner<'_> {
             self.at += 1;
             self.trivia();
             let value = self.value()?;
-            members.push(Member { key, key_span, value });
+            self.members.push(Member { key, key_span, value });
             self.comma(b'}')?;
         }
-        Ok(Kind::Object(members))
+        Ok(Kind::Object(self.members.drain(first..).collect()))
     }
 
     /// Goes to the next item or member, or to the closing bracket.

@@ -31,9 +31,13 @@ pub(crate) struct Style {
     pub gap: &'static str,
 }
 
+/// How many values are looked at: the habits of a long document show in its first ones.
+const ENOUGH: usize = 4000;
+
 /// What is counted on the way through a document.
 #[derive(Default)]
 struct Count {
+    values: usize,
     double: usize,
     single: usize,
     double_key: usize,
@@ -135,6 +139,10 @@ impl Style {
 impl Count {
     /// Counts what is in `node`, at most `depth` levels down.
     fn node(&mut self, text: &str, node: &Node, depth: usize) {
+        self.values += 1;
+        if self.values > ENOUGH {
+            return;
+        }
         match &node.kind {
             Kind::Scalar(Value::String(_)) => {
                 *(if text.as_bytes()[node.span.start] == b'"' { &mut self.double } else { &mut self.single }) += 1;

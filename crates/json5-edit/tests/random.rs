@@ -4,8 +4,8 @@
 
 mod invariants;
 
-use invariants::{Seeded, edited, some_edit};
-use json5_edit::Document;
+use invariants::{Seeded, edited, has_duplicates, owners, some_edit};
+use json5_edit::{Document, Step, restore_comments};
 use proptest::prelude::*;
 
 /// A document as it is written: what is between the tokens is random too.
@@ -156,6 +156,43 @@ proptest! {
         }
         let together = before.apply(&edits).unwrap();
         prop_assert_eq!(together.text(), document.text());
+    }
+
+    #[test]
+    fn comments_are_put_back_where_their_places_are(text in document(), seed in any::<u64>(), changed in any::<bool>()) {
+        let old = Document::parse(&text).unwrap();
+        if has_duplicates(old.root()) {
+            return Ok(());
+        }
+        let mut choice = Seeded(seed);
+        let mut other = old.clone();
+        for _ in 0..if changed { 3 } else { 0 } {
+            let edit = some_edit(&other, &mut choice);
+            other = other.apply(&[edit]).unwrap_or(other);
+        }
+        let new = match seed % 2 {
+            0 => serde_json::to_string_pretty(other.value()).unwrap(),
+            _ => other.value().to_string(),
+        };
+        let new = Document::parse(&new).unwrap();
+        let (restored, lost) = restore_comments(&old, &new);
+        prop_assert_eq!(restored.value(), new.value());
+        prop_assert_eq!(restored.comments().len() + lost.len(), old.comments().len(), "{}", restored.text());
+        if !changed {
+            prop_assert_eq!(&lost, &[], "{}", restored.text());
+            prop_assert_eq!(owners(&restored), owners(&old), "{}", restored.text());
+        }
+        for comment in &lost {
+            // What it stood in or with is gone, or is something else now.
+            let kind = |document: &Document| document.get(&comment.path).map(|node| std::mem::discriminant(&node.kind));
+            prop_assert!(
+                kind(&new) != kind(&old) || comment.path.steps().iter().any(|step| matches!(step, Step::Index(_))),
+                "{comment:?}\n{}", new.text()
+            );
+        }
+        let (again, lost_again) = restore_comments(&old, &restored);
+        prop_assert_eq!(again.text(), restored.text());
+        prop_assert_eq!(lost_again, lost);
     }
 
     #[test]

@@ -48,10 +48,13 @@ impl<'a> Planner<'a> {
             let start = if previous.before_comma.is_empty() { previous.end } else { comma };
             splices.push((start..comma + 1, none()));
         }
-        // What stands before, without the white space between.
-        let left = text[..entry.block].trim_end_matches(is_json5_whitespace).len();
-        let after_line_comment =
-            self.document.comments.iter().any(|comment| comment.end == left && is_line_comment(text, comment));
+        // What stands before, without the white space between. A line comment may end in spaces of its own.
+        let comments = &self.document.comments;
+        let above =
+            comments.partition_point(|comment| comment.start < entry.block).checked_sub(1).map(|at| &comments[at]);
+        let trimmed = text[..entry.block].trim_end_matches(is_json5_whitespace).len();
+        let left = above.map_or(trimmed, |comment| trimmed.max(comment.end));
+        let after_line_comment = above.is_some_and(|comment| comment.end == left && is_line_comment(text, comment));
         let own_line = own_line_indent(text, entry.block).is_some();
         let next = skip_spaces(text, entry.block_end);
         let span = match after_line_end(text, next) {

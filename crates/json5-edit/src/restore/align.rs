@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::document::{Document, Kind, Node};
+use crate::document::{Kind, Node};
 
 /// Above this many comparisons, items are the same only by being equal or by standing in the same place.
 const MOST_COMPARISONS: usize = 1 << 20;
 
 /// For each entry of `from`, the number of the one in `to` that it is; none where it is gone.
-pub(super) fn align(old: &Document, from: &Node, new: &Document, to: &Node) -> Vec<Option<usize>> {
+pub(super) fn align(from: &Node, to: &Node) -> Vec<Option<usize>> {
     match (&from.kind, &to.kind) {
         (Kind::Object(was), Kind::Object(is)) => {
             // Of members with the same key, the first is the first, and so on.
@@ -29,23 +29,23 @@ pub(super) fn align(old: &Document, from: &Node, new: &Document, to: &Node) -> V
                 })
                 .collect()
         }
-        (Kind::Array(was), Kind::Array(is)) => items(old, was, new, is),
+        (Kind::Array(was), Kind::Array(is)) => items(was, is),
         _ => Vec::new(),
     }
 }
 
-fn items(old: &Document, was: &[Node], new: &Document, is: &[Node]) -> Vec<Option<usize>> {
-    let hashes = |document: &Document, items: &[Node]| -> Vec<u64> {
+fn items(was: &[Node], is: &[Node]) -> Vec<Option<usize>> {
+    let hashes = |items: &[Node]| -> Vec<u64> {
         items
             .iter()
             .map(|item| {
                 let mut hasher = DefaultHasher::new();
-                hash(document, item, &mut hasher);
+                hash(item, &mut hasher);
                 hasher.finish()
             })
             .collect()
     };
-    let (old_hashes, new_hashes) = (hashes(old, was), hashes(new, is));
+    let (old_hashes, new_hashes) = (hashes(was), hashes(is));
     let mut places = vec![None; was.len()];
     let mut taken = vec![false; is.len()];
     for (a, b) in in_order(&old_hashes, &new_hashes) {
@@ -148,7 +148,7 @@ fn in_order(a: &[u64], b: &[u64]) -> Vec<(usize, usize)> {
 }
 
 /// A value by what it means; the order of members does not count, as a program may have changed it.
-fn hash(document: &Document, node: &Node, hasher: &mut DefaultHasher) {
+fn hash(node: &Node, hasher: &mut DefaultHasher) {
     match &node.kind {
         Kind::Scalar(value) => match value.as_f64() {
             Some(number) => (0_u8, number.to_bits()).hash(hasher),
@@ -156,13 +156,13 @@ fn hash(document: &Document, node: &Node, hasher: &mut DefaultHasher) {
         },
         Kind::Array(items) => {
             (2_u8, items.len()).hash(hasher);
-            items.iter().for_each(|item| hash(document, item, hasher));
+            items.iter().for_each(|item| hash(item, hasher));
         }
         Kind::Object(members) => {
             let all = members.iter().fold(0_u64, |all, member| {
                 let mut own = DefaultHasher::new();
                 member.key.hash(&mut own);
-                hash(document, &member.value, &mut own);
+                hash(&member.value, &mut own);
                 all.wrapping_add(own.finish())
             });
             (3_u8, members.len(), all).hash(hasher);

@@ -4,12 +4,13 @@
 mod align;
 mod place;
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use crate::change::Splice;
 use crate::check;
-use crate::comments::{CommentPlace, inside};
-use crate::document::{Document, Kind, Node};
+use crate::comments::{Comment, CommentPlace, inside};
+use crate::document::{Document, Kind, Node, position};
 use crate::layout::{Layout, breaks, is_line_comment, line_ends};
 use crate::path::{Path, Step};
 use align::align;
@@ -33,15 +34,14 @@ pub struct Lost {
 /// repeated. What comes out is read by `json5` as exactly `new`; the comments that found no place are told.
 #[must_use]
 pub fn restore_comments(old: &Document, new: &Document) -> (Document, Vec<Lost>) {
-    let mut restore = Restore { old, new, splices: Vec::new(), lost: Vec::new() };
+    let mut restore = Restore { old, new, splices: Vec::new(), lost: Vec::new(), all: OnceCell::new() };
     restore.outside();
     restore.container(old.root(), new.root(), &Path::root());
-    let Restore { mut splices, mut lost, .. } = restore;
-    splices.sort_by_key(|(range, _)| range.start);
+    let Restore { mut splices, lost, .. } = restore;
     if splices.is_empty() {
-        lost.sort_by_key(|lost| lost.line);
-        return (new.clone(), lost);
+        return (new.clone(), told(old, lost));
     }
+    splices.sort_by_key(|(range, _)| range.start);
     let mut text = String::new();
     let mut at = 0;
     for (range, added) in &splices {
@@ -54,18 +54,23 @@ pub fn restore_comments(old: &Document, new: &Document) -> (Document, Vec<Lost>)
         .filter(|restored| same_writing(new, new.root(), restored, restored.root()))
         .filter(|restored| has_comments_of(restored, new))
         .filter(|restored| check::agrees(restored.text(), restored.root()));
-    if let Some(restored) = restored {
-        lost.sort_by_key(|lost| lost.line);
-        (restored, lost)
-    } else {
-        let all = old.comments().into_iter().map(|comment| Lost {
-            text: old.text()[comment.span.clone()].to_owned(),
-            path: comment.path,
-            place: comment.place,
-            line: old.position(comment.span.start).0,
-        });
-        (new.clone(), all.collect())
+    match restored {
+        Some(restored) => (restored, told(old, lost)),
+        None => (new.clone(), told(old, old.comments())),
     }
+}
+
+/// Comments as they are reported, in the text's order.
+fn told(old: &Document, mut lost: Vec<Comment>) -> Vec<Lost> {
+    lost.sort_by_key(|comment| comment.span.start);
+    let (mut line, mut at) = (1, 0);
+    let mut told = Vec::with_capacity(lost.len());
+    for Comment { span, path, place } in lost {
+        line += position(&old.text()[at..], span.start - at).0 - 1;
+        at = span.start;
+        told.push(Lost { text: old.text()[span].to_owned(), path, place, line });
+    }
+    told
 }
 
 struct Restore<'a> {
@@ -73,7 +78,9 @@ struct Restore<'a> {
     new: &'a Document,
     /// What is put into the new text.
     splices: Vec<Splice>,
-    lost: Vec<Lost>,
+    lost: Vec<Comment>,
+    /// All comments of the old text, made when they are first asked for.
+    all: OnceCell<Vec<Comment>>,
 }
 
 impl Restore<'_> {
@@ -121,7 +128,7 @@ impl Restore<'_> {
             return;
         }
         let (was, is) = (Layout::of(old, from), Layout::of(new, to));
-        let places = align(self.old, from, self.new, to);
+        let places = align(from, to);
         let mut written = Written::new(self.new, to, &is);
 
         // Of an empty container all comments count as its opening ones; only those on that line are.
@@ -132,7 +139,10 @@ impl Restore<'_> {
             same
         });
         let opening = self.kept(&was.opening, was.open);
-        let opening = self.missing(opening, &is.opening);
+        // The container's own comments, wherever in it they are: which entry follows may have changed.
+        let free = is.entries.iter().flat_map(|entry| &entry.free);
+        let mut own_there: Vec<Range<usize>> = is.opening.iter().chain(free).chain(&is.closing).cloned().collect();
+        let opening = self.without(opening, &mut own_there);
         if on_line && is.opening.is_empty() {
             written.opening = opening;
         } else {
@@ -141,15 +151,10 @@ impl Restore<'_> {
         for (index, entry) in was.entries.iter().enumerate() {
             let next = places[index..].iter().flatten().next().copied();
             let free = self.kept(&entry.free, entry.block);
+            let free = self.without(free, &mut own_there);
             match next {
-                Some(at) => {
-                    let free = self.missing(free, &is.entries[at].free);
-                    written.free(at, free);
-                }
-                None => {
-                    let free = self.missing(free, &is.closing);
-                    written.closing.extend(free);
-                }
+                Some(at) => written.free(at, free),
+                None => written.closing.extend(free),
             }
             let step = match &from.kind {
                 Kind::Object(members) => Step::Key(members[index].key.clone()),
@@ -186,7 +191,7 @@ impl Restore<'_> {
             }
         }
         let closing = self.kept(&was.closing, was.close);
-        let closing = self.missing(closing, &is.closing);
+        let closing = self.without(closing, &mut own_there);
         written.closing.extend(closing);
         written.splices(&mut self.splices);
     }
@@ -214,12 +219,17 @@ impl Restore<'_> {
 
     /// Those that are not among `there` already.
     fn missing(&self, comments: Vec<Kept>, there: &[Range<usize>]) -> Vec<Kept> {
-        let mut there: Vec<&str> = there.iter().map(|span| &self.new.text()[span.clone()]).collect();
+        self.without(comments, &mut there.to_vec())
+    }
+
+    /// The same; those that are there are taken from it.
+    fn without(&self, comments: Vec<Kept>, there: &mut Vec<Range<usize>>) -> Vec<Kept> {
+        let text = self.new.text();
         comments
             .into_iter()
-            .filter(|kept| match there.iter().position(|text| *text == kept.text) {
+            .filter(|kept| match there.iter().position(|span| text[span.clone()] == kept.text) {
                 Some(at) => {
-                    there.swap_remove(at);
+                    there.remove(at);
                     false
                 }
                 None => true,
@@ -228,27 +238,17 @@ impl Restore<'_> {
     }
 
     fn lose(&mut self, comments: &[Range<usize>], path: &Path, place: CommentPlace) {
-        for span in comments {
-            self.lost.push(Lost {
-                text: self.old.text()[span.clone()].to_owned(),
-                path: path.clone(),
-                place,
-                line: self.old.position(span.start).0,
-            });
-        }
+        self.lost.extend(comments.iter().map(|span| Comment { span: span.clone(), path: path.clone(), place }));
     }
 
     /// All comments in a value that is gone, or is something else now.
     fn lose_inside(&mut self, node: &Node) {
-        let inside = |span: &Range<usize>| node.span.start <= span.start && span.end <= node.span.end;
-        let spans: Vec<Range<usize>> = self.old.comments.iter().filter(|span| inside(span)).cloned().collect();
-        if spans.is_empty() {
-            return;
-        }
-        for comment in self.old.comments() {
-            if inside(&comment.span) {
-                self.lose(&[comment.span], &comment.path, comment.place);
-            }
+        let comments = &self.old.comments;
+        let first = comments.partition_point(|comment| comment.start < node.span.start);
+        let end = comments.partition_point(|comment| comment.start < node.span.end);
+        if first < end {
+            let all = self.all.get_or_init(|| self.old.comments());
+            self.lost.extend_from_slice(&all[first..end]);
         }
     }
 

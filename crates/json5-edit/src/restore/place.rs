@@ -74,7 +74,7 @@ impl<'a> Written<'a> {
     pub fn splices(mut self, out: &mut Vec<Splice>) {
         let entries = std::mem::take(&mut self.entries);
         if entries.is_empty() {
-            return self.into_empty(out);
+            return self.only(out);
         }
         self.opening(out);
         for (at, (entry, add)) in self.layout.entries.iter().zip(entries).enumerate() {
@@ -100,11 +100,13 @@ impl<'a> Written<'a> {
         }
         let mut text: String = self.opening.iter().map(|kept| format!(" {}", kept.text)).collect();
         let open = self.layout.open;
-        if after_line_end(self.text, skip_spaces(self.text, open)).is_none() {
-            text.push_str(self.newline);
-            text.push_str(&self.inner);
+        let next = skip_spaces(self.text, open);
+        if after_line_end(self.text, next).is_some() {
+            put(out, open, text);
+        } else {
+            let _ = write!(text, "{}{}", self.newline, self.inner);
+            out.push((open..next, text));
         }
-        put(out, open, text);
     }
 
     fn above(&self, entry: &Entry, free: &[Kept], above: &[Kept], out: &mut Vec<Splice>) {
@@ -168,7 +170,7 @@ impl<'a> Written<'a> {
         let closes = next == self.layout.close;
         let after = entry.comma.map_or(entry.end, |comma| comma + 1);
         let others = &comments[..comments.len() - 1];
-        let one_line = others.iter().all(|kept| !kept.line) && !(last.line && !entry.behind.is_empty());
+        let one_line = others.iter().all(|kept| !kept.line) && (!last.line || entry.behind.is_empty());
         let joined: String = comments.iter().map(|kept| format!(" {}", kept.text)).collect();
         if one_line && (ends_line || closes) {
             let newline = if last.line && closes { format!("{}{}", self.newline, self.outer) } else { String::new() };
@@ -200,7 +202,10 @@ impl<'a> Written<'a> {
             return;
         }
         let close = self.layout.close;
-        let at = self.text[..close].trim_end_matches(json5::char::is_json5_whitespace).len();
+        // A line comment may end in spaces of its own.
+        let last = self.layout.closing.last().map(|comment| comment.end);
+        let last = last.or(self.layout.entries.last().map(|entry| entry.block_end)).unwrap_or_default();
+        let at = self.text[..close].trim_end_matches(json5::char::is_json5_whitespace).len().max(last);
         let blank = self.closing.first().is_some_and(|first| first.blank_above) && !blank_above(self.text, close);
         let mut text = if blank { self.newline.to_owned() } else { String::new() };
         text.push_str(&self.lines(&self.closing));
@@ -227,14 +232,15 @@ impl<'a> Written<'a> {
         text
     }
 
-    fn into_empty(&self, out: &mut Vec<Splice>) {
+    fn only(&self, out: &mut Vec<Splice>) {
         let all = self.opening.iter().chain(&self.closing);
         if self.opening.is_empty() && self.closing.is_empty() {
             return;
         }
         let (open, close) = (self.layout.open, self.layout.close);
         let inside = &self.text[open..close];
-        let at = open + inside.trim_end_matches(json5::char::is_json5_whitespace).len();
+        let last = self.layout.opening.last().map_or(open, |comment| comment.end);
+        let at = last.max(open + inside.trim_end_matches(json5::char::is_json5_whitespace).len());
         if !breaks(inside) && self.closing.is_empty() && self.opening.iter().all(|kept| !kept.line && !kept.ends_line) {
             let joined: String = all.map(|kept| format!(" {}", kept.text)).collect();
             let pad = if at == close { " " } else { "" };
