@@ -99,7 +99,7 @@ fn key(key: Option<&Key>) -> KeyView {
         Some(Key::FromEnvironment { variable, .. } | Key::Unset { variable }) => {
             (KeyStand::Environment, format!("the variable {variable}"))
         }
-        Some(Key::Reference { source, .. }) => (KeyStand::Reference, format!("a secret ref ({source})")),
+        Some(_) => (KeyStand::Reference, "a secret ref".to_owned()),
     };
     KeyView { place, detail, problem: key.and_then(Key::problem) }
 }

@@ -14,6 +14,8 @@ use url::Url;
 
 /// To a connection, and to each answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// To a connection with its handshake: less than the whole, so that the two are told apart.
+const HANDSHAKE: Duration = Duration::from_secs(4);
 /// More than this is no listing of models.
 const LARGEST: usize = 16 << 20;
 /// Of somebody else's words in a message.
@@ -107,7 +109,7 @@ impl<'t> Http<'t> {
     pub(super) fn new(target: &'t Target, base: Url) -> Result<Self, String> {
         let mut builder = Client::builder()
             .redirect(Policy::none())
-            .connect_timeout(PATIENCE)
+            .connect_timeout(HANDSHAKE)
             .timeout(PATIENCE)
             .no_proxy()
             .user_agent(concat!("pilotlight/", env!("CARGO_PKG_VERSION")));
@@ -250,6 +252,10 @@ fn appended(base: &Url, path: &str) -> Url {
 
 fn silence(error: reqwest::Error) -> Silence {
     let error = error.without_url();
+    // That a connection can be made was seen before.
+    if error.is_timeout() && error.is_connect() {
+        return Silence::Tls("the server does not answer the handshake".to_owned());
+    }
     if error.is_timeout() {
         return Silence::TimeOut;
     }

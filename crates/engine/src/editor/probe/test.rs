@@ -199,7 +199,10 @@ async fn first_answer(http: &Http<'_>, steps: &mut Steps) -> Result<Reply, Ended
 
 fn tls(words: &str, steps: &mut Steps) -> Ended {
     let lower = words.to_lowercase();
-    let advice = if lower.contains("corrupt message") || lower.contains("invalidcontenttype") {
+    let advice = if lower.contains("handshake") {
+        "something else listens on this port, or it speaks plain HTTP: check the port, or write http:// in baseUrl (only \
+         within your own network)"
+    } else if lower.contains("corrupt message") || lower.contains("invalidcontenttype") {
         "the server speaks plain HTTP on this port: write http:// in baseUrl (only within your own network)"
     } else if lower.contains("expired") {
         "its certificate has run out, or this machine's clock is wrong"
