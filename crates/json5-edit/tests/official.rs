@@ -1,8 +1,11 @@
 //! The official JSON5 cases, read from a folder beside the project where there is one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod invariants;
+
 use std::path::Path;
 
+use invariants::{Seeded, edited, some_edit};
 use json5_edit::Document;
 use serde_json::Value;
 
@@ -27,6 +30,10 @@ fn every_official_case_is_read_or_refused_as_it_should_be() {
             assert!(same(document.value(), &case["value"]), "{file}: {} is not {}", document.value(), case["value"]);
         } else {
             assert_eq!(*document.value(), Value::Null, "{file}");
+        }
+        for seed in 0..30 {
+            let edit = some_edit(&document, &mut Seeded(seed));
+            edited(&document, &edit);
         }
         // An edit of the root's first member or item keeps every other byte.
         if let Some(key) = document.value().as_object().and_then(|object| object.keys().next()) {
