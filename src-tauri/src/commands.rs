@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use pilotlight_engine::CommandError;
 use pilotlight_engine::state::AppState;
+use serde_json::Value;
 use tauri::State;
 
-use crate::link::What;
+use crate::link::{Body, What};
 use crate::window_process::Link;
 
 /// Everything there is to show.
@@ -19,23 +20,94 @@ pub(crate) async fn state(link: State<'_, Link>) -> Result<Arc<AppState>, Comman
 /// Makes a model (a ref or an alias) the primary.
 #[tauri::command]
 pub(crate) async fn use_model(link: State<'_, Link>, model: String) -> Result<(), CommandError> {
-    link.ask(What::UseModel { model }).await
+    link.ask(What::UseModel { model }).await.map(drop)
 }
 
 /// Loads a model into memory.
 #[tauri::command]
 pub(crate) async fn load_model(link: State<'_, Link>, model: String) -> Result<(), CommandError> {
-    link.ask(What::Load { model }).await
+    link.ask(What::Load { model }).await.map(drop)
 }
 
 /// Takes a model out of memory.
 #[tauri::command]
 pub(crate) async fn unload_model(link: State<'_, Link>, model: String) -> Result<(), CommandError> {
-    link.ask(What::Unload { model }).await
+    link.ask(What::Unload { model }).await.map(drop)
 }
 
 /// Puts the endpoint on the clipboard. (The token goes there from the tray alone: no page ever holds it.)
 #[tauri::command]
 pub(crate) async fn endpoint_to_clipboard(link: State<'_, Link>) -> Result<(), CommandError> {
-    link.ask(What::CopyEndpoint).await
+    link.ask(What::CopyEndpoint).await.map(drop)
+}
+
+/// Asks the editor. Requests and answers are those of `pilotlight_engine::editor::types`, which the engine reads.
+async fn edit(link: &Link, name: &str, body: Value) -> Result<Value, CommandError> {
+    link.ask(What::Edit { name: name.to_owned(), body: Body(body) }).await
+}
+
+/// The configuration, for an editor.
+#[tauri::command]
+pub(crate) async fn config(link: State<'_, Link>) -> Result<Value, CommandError> {
+    edit(&link, "config", Value::Null).await
+}
+
+/// What a draft would make of it.
+#[tauri::command]
+pub(crate) async fn config_preview(link: State<'_, Link>, request: Value) -> Result<Value, CommandError> {
+    edit(&link, "config/preview", request).await
+}
+
+/// Writes a draft.
+#[tauri::command]
+pub(crate) async fn config_save(link: State<'_, Link>, request: Value) -> Result<Value, CommandError> {
+    edit(&link, "config/save", request).await
+}
+
+/// Takes the last change back.
+#[tauri::command]
+pub(crate) async fn config_undo(link: State<'_, Link>) -> Result<Value, CommandError> {
+    edit(&link, "config/undo", Value::Null).await
+}
+
+/// Makes it again.
+#[tauri::command]
+pub(crate) async fn config_redo(link: State<'_, Link>) -> Result<Value, CommandError> {
+    edit(&link, "config/redo", Value::Null).await
+}
+
+/// Goes back to a revision.
+#[tauri::command]
+pub(crate) async fn config_restore(link: State<'_, Link>, request: Value) -> Result<Value, CommandError> {
+    edit(&link, "config/restore", request).await
+}
+
+/// Puts back comments that another program dropped.
+#[tauri::command]
+pub(crate) async fn config_restore_comments(link: State<'_, Link>) -> Result<Value, CommandError> {
+    edit(&link, "config/restore-comments", Value::Null).await
+}
+
+/// The revisions that can be gone back to.
+#[tauri::command]
+pub(crate) async fn config_history(link: State<'_, Link>) -> Result<Value, CommandError> {
+    edit(&link, "config/history", Value::Null).await
+}
+
+/// Tests a provider, step by step.
+#[tauri::command]
+pub(crate) async fn provider_test(link: State<'_, Link>, request: Value) -> Result<Value, CommandError> {
+    edit(&link, "provider/test", request).await
+}
+
+/// What models a provider has.
+#[tauri::command]
+pub(crate) async fn provider_models(link: State<'_, Link>, request: Value) -> Result<Value, CommandError> {
+    edit(&link, "provider/models", request).await
+}
+
+/// Puts a provider's key somewhere.
+#[tauri::command]
+pub(crate) async fn provider_key(link: State<'_, Link>, request: Value) -> Result<Value, CommandError> {
+    edit(&link, "provider/key", request).await
 }

@@ -1,11 +1,14 @@
 //! What the tray's process and the window's process say to each other: JSON, a line each, down the window's standard
-//! input and up its standard output. Neither a token nor a key is ever in it.
+//! input and up its standard output. No token is ever in it, and no key but one on its way from a person's hands to
+//! where it is kept.
 
+use std::fmt;
 use std::sync::Arc;
 
 use pilotlight_engine::CommandError;
 use pilotlight_engine::state::AppState;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// From the tray to the window.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,6 +23,9 @@ pub(crate) enum ToWindow {
     Done {
         /// Which.
         ask: u64,
+        /// What it gave; `null` where it gives nothing.
+        #[serde(default)]
+        answer: Value,
         /// Why it was refused.
         error: Option<CommandError>,
     },
@@ -57,6 +63,23 @@ pub(crate) enum What {
     },
     /// Put the endpoint on the clipboard, which outlives the window.
     CopyEndpoint,
+    /// Ask the editor for something.
+    Edit {
+        /// As `pilotlight_engine::Engine::edit` names it.
+        name: String,
+        /// What it asks.
+        body: Body,
+    },
+}
+
+/// What the editor is asked. It is not printed: a key may be in it, that a person has just entered.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Body(pub(crate) Value);
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<body>")
+    }
 }
 
 /// A message as its line.
@@ -83,5 +106,15 @@ mod tests {
         let asked = Ask { ask: 7, what: What::Load { model: "lmstudio/a\u{2028}b".to_owned() } };
         let got: Ask = serde_json::from_slice(&line(&asked).unwrap()).unwrap();
         assert_eq!((got.ask, got.what), (7, asked.what));
+    }
+
+    #[test]
+    fn what_the_editor_is_asked_is_sent_whole_and_not_printed() {
+        let body = serde_json::json!({ "provider": "x", "value": "sk-entered-just-now" });
+        let asked = Ask { ask: 8, what: What::Edit { name: "provider/key".to_owned(), body: Body(body.clone()) } };
+        assert!(!format!("{asked:?}").contains("sk-entered"));
+        let got: Ask = serde_json::from_slice(&line(&asked).unwrap()).unwrap();
+        let What::Edit { name, body: Body(got) } = got.what else { panic!("another command") };
+        assert_eq!((name.as_str(), got), ("provider/key", body));
     }
 }

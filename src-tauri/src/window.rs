@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use pilotlight_engine::state::AppState;
 use pilotlight_engine::{CommandError, Engine};
+use serde_json::Value;
 use tauri::{AppHandle, Manager};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -106,7 +107,7 @@ async fn converse(
                 Some(said) => match serde_json::from_str::<Ask>(&said) {
                     Ok(ask) => carry_out(app, ask, done.clone()),
                     // Whatever else is in the process may write to its standard output.
-                    Err(_) => tracing::debug!(said, "from the window"),
+                    Err(_) => tracing::debug!(length = said.len(), "the window said something else"),
                 },
                 None => return Ok(()),
             },
@@ -123,14 +124,19 @@ fn carry_out(app: &AppHandle, Ask { ask, what }: Ask, done: mpsc::UnboundedSende
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
         let engine = app.state::<Engine>();
-        let outcome: Result<(), CommandError> = match what {
-            What::UseModel { model } => engine.use_model(&model).await.map(drop),
-            What::Load { model } => engine.load(&model).await.map(drop),
-            What::Unload { model } => engine.unload(&model).await.map(drop),
-            What::CopyEndpoint => actions::copy_endpoint(&app),
+        let outcome: Result<Value, CommandError> = match what {
+            What::UseModel { model } => engine.use_model(&model).await.map(|_| Value::Null),
+            What::Load { model } => engine.load(&model).await.map(|_| Value::Null),
+            What::Unload { model } => engine.unload(&model).await.map(|_| Value::Null),
+            What::CopyEndpoint => actions::copy_endpoint(&app).map(|()| Value::Null),
+            What::Edit { name, body } => engine.edit(&name, body.0).await,
+        };
+        let (answer, error) = match outcome {
+            Ok(answer) => (answer, None),
+            Err(error) => (Value::Null, Some(error)),
         };
         // A window that has gone meanwhile wants no answer.
-        let _ = done.send(ToWindow::Done { ask, error: outcome.err() });
+        let _ = done.send(ToWindow::Done { ask, answer, error });
     });
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pilotlight_config::{Environment, Home};
 use pilotlight_engine::CommandError;
 use pilotlight_engine::state::AppState;
+use serde_json::Value;
 use tauri::{AppHandle, Emitter, Manager, WebviewUrl, WebviewWindowBuilder};
 use tauri_plugin_window_state::StateFlags;
 use tokio::sync::{oneshot, watch};
@@ -28,7 +29,7 @@ const KEPT: StateFlags = StateFlags::SIZE.union(StateFlags::POSITION).union(Stat
 pub(crate) struct Link {
     state: watch::Sender<Option<Arc<AppState>>>,
     asked: AtomicU64,
-    waiting: Mutex<HashMap<u64, oneshot::Sender<Option<CommandError>>>>,
+    waiting: Mutex<HashMap<u64, oneshot::Sender<Result<Value, CommandError>>>>,
 }
 
 /// Shows the window until it is closed.
@@ -43,6 +44,17 @@ pub(crate) fn run() -> ExitCode {
             commands::load_model,
             commands::unload_model,
             commands::endpoint_to_clipboard,
+            commands::config,
+            commands::config_preview,
+            commands::config_save,
+            commands::config_undo,
+            commands::config_redo,
+            commands::config_restore,
+            commands::config_restore_comments,
+            commands::config_history,
+            commands::provider_test,
+            commands::provider_models,
+            commands::provider_key,
         ])
         .manage(Link { state: watch::Sender::new(None), asked: AtomicU64::new(0), waiting: Mutex::default() })
         .setup(move |app| {
@@ -83,10 +95,10 @@ fn listen(app: &AppHandle) {
                     eprintln!("pilotlight-desktop: the window could not be told the new state: {error}");
                 }
             }
-            Ok(ToWindow::Done { ask, error }) => {
+            Ok(ToWindow::Done { ask, answer, error }) => {
                 let waiting = link.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&ask);
                 // A page that has been reloaded meanwhile waits no longer.
-                let _ = waiting.map(|waiting| waiting.send(error));
+                let _ = waiting.map(|waiting| waiting.send(error.map_or(Ok(answer), Err)));
             }
             Ok(ToWindow::Raise) => {
                 if let Some(window) = app.get_webview_window(LABEL) {
@@ -116,7 +128,7 @@ impl Link {
     ///
     /// # Errors
     /// When it was refused, or the tray's process is gone.
-    pub(crate) async fn ask(&self, what: What) -> Result<(), CommandError> {
+    pub(crate) async fn ask(&self, what: What) -> Result<Value, CommandError> {
         let ask = self.asked.fetch_add(1, Ordering::Relaxed);
         let (done, answer) = oneshot::channel();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(ask, done);
@@ -125,7 +137,7 @@ impl Link {
             output.write_all(&line).and_then(|()| output.flush()).map_err(|_| gone())
         });
         sent?;
-        answer.await.map_err(|_| gone())?.map_or(Ok(()), Err)
+        answer.await.map_err(|_| gone())?
     }
 }
 
