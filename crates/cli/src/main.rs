@@ -7,9 +7,11 @@ mod config_commands;
 mod config_edit;
 mod config_show;
 mod demo;
+mod keys;
 mod logging;
 mod output;
 mod pages;
+mod provider;
 mod remote;
 mod serve;
 mod text;
@@ -87,6 +89,11 @@ enum Command {
         #[command(flatten)]
         output: OutputArguments,
     },
+    /// Keep the providers' keys: in the keychain, a private file, a variable, or the configuration
+    Key {
+        #[command(subcommand)]
+        command: keys::KeyCommand,
+    },
     /// Print the token that clients send as bearer or x-api-key
     Token(FileArguments),
     /// Show it all with simulated servers: a cold model, the bridge, an unload, the notification
@@ -156,6 +163,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Alias { command } => command.json(),
         Command::Chain { command } => command.json(),
         Command::Provider { command } => command.json(),
+        Command::Key { command } => command.json(),
         Command::Serve(_) | Command::Token(_) | Command::Demo(_) => false,
     };
     let done = match command {
@@ -166,11 +174,12 @@ async fn run(command: Command) -> ExitCode {
         Command::Config { command: ConfigCommand::Edit(command) } => command.run(),
         Command::Alias { command } => command.run(),
         Command::Chain { command } => command.run(),
-        Command::Provider { command } => command.run(),
+        Command::Provider { command } => command.run().await,
         Command::Status(_) => remote::status(json).await,
         Command::Models(_) => remote::models(json).await,
         Command::Load { model, .. } => remote::load(&model, json).await,
         Command::Unload { model, .. } => remote::unload(&model, json).await,
+        Command::Key { command } => command.run(),
         Command::Token(files) => config_commands::token(&files),
         Command::Demo(arguments) => demo::run(arguments).await,
     };

@@ -1,6 +1,7 @@
 //! Reads the configuration from its files: `$include`, `${VAR}`, the typed view, and every diagnostic. I/O happens here,
 //! through `files`.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -13,8 +14,9 @@ use sha2::{Digest as _, Sha256};
 use crate::agent_files::agent_files;
 use crate::diagnostic::{Diagnostic, Severity, has_error};
 use crate::files::{Disk, Files};
-use crate::home::Environment;
+use crate::home::{Environment, Home};
 use crate::interpret::interpret;
+use crate::keys::{self, KeptIn};
 use crate::location::ConfigLocation;
 use crate::model::ModelConfiguration;
 use crate::rules::{Ground, Surroundings, lint};
@@ -93,11 +95,21 @@ pub(crate) fn read_in(
     let dotenv_path = folder.join(".env");
     let dotenv = files.read(&dotenv_path).map(|text| parse_dotenv(&text)).unwrap_or_default();
     assembly.paths.push(dotenv_path);
-    let Assembly { sources, texts, paths, mut diagnostics, hash, .. } = assembly;
+    let Assembly { sources, texts, mut paths, mut diagnostics, hash, .. } = assembly;
     let configuration = tree.as_ref().map(|tree| {
         let block = env_block(tree);
         let variables = Variables { environment, dotenv: &dotenv, block: &block };
-        let (configuration, found) = interpret(tree, &sources, variables);
+        let home = Home::from(environment);
+        let used = Cell::new(false);
+        let keeper = |place: KeptIn, id: &str| {
+            used.set(true);
+            keys::look_up(&home, place, id)
+        };
+        let (configuration, found) = interpret(tree, &sources, variables, &keeper);
+        if used.get() {
+            // A key that is changed there changes what the configuration says.
+            paths.extend(keys::files(&home));
+        }
         diagnostics.extend(found);
         let ground = Ground {
             root: At::root(tree),
@@ -119,7 +131,7 @@ pub(crate) fn read_in(
 }
 
 /// The configuration's own `env` block, which stands in for variables that are not set.
-fn env_block(tree: &Tree) -> BTreeMap<String, String> {
+pub(crate) fn env_block(tree: &Tree) -> BTreeMap<String, String> {
     let root = At::root(tree);
     let strings = |at: Option<At<'_>>| match at.map(|at| &at.tree.data) {
         Some(Data::Object(members)) => members

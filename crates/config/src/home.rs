@@ -127,6 +127,12 @@ impl Home {
         self.0.join("history")
     }
 
+    /// The folder of the keys that are kept for providers.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        self.0.join("keys")
+    }
+
     /// The folder of the logs.
     #[must_use]
     pub fn logs(&self) -> PathBuf {

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::diagnostic::{Diagnostic, Fix, Severity};
 use crate::hosted;
+use crate::keys::{self, KeptIn};
 use crate::model::{Cost, Key, Mode, Model, ModelConfiguration, OWN_PROVIDER, Provider};
 use crate::resolve::{is_own, strip_profile};
 use crate::rules;
@@ -37,8 +38,10 @@ pub(crate) fn interpret(
     tree: &Tree,
     sources: &[Source],
     variables: Variables<'_>,
+    keeper: Keeper<'_>,
 ) -> (ModelConfiguration, Vec<Diagnostic>) {
-    let mut reader = Reader { report: Report::new(sources), variables, configuration: ModelConfiguration::default() };
+    let mut reader =
+        Reader { report: Report::new(sources), variables, keeper, configuration: ModelConfiguration::default() };
     let root = At::root(tree);
     if !matches!(tree.data, Data::Object(_)) {
         reader.report.wrong_type(&root, "an object");
@@ -58,9 +61,13 @@ struct Named<'a> {
     aliased: Vec<(ModelRef, At<'a>)>,
 }
 
+/// Gives a key that is kept outside the files, or says why it cannot be read.
+pub(crate) type Keeper<'a> = &'a dyn Fn(KeptIn, &str) -> Result<Secret, String>;
+
 struct Reader<'s> {
     report: Report<'s>,
     variables: Variables<'s>,
+    keeper: Keeper<'s>,
     configuration: ModelConfiguration,
 }
 
@@ -262,10 +269,13 @@ impl Reader<'_> {
         if matches!(at.tree.data, Data::Object(_)) {
             let mut part =
                 |key: &str| at.get(key).and_then(|at| self.report.string(&at)).unwrap_or_default().to_owned();
-            let (source, id) = (part("source"), part("id"));
-            return Some(match source.as_str() {
-                "env" => self.first_set(&[&id]),
-                _ => Key::Reference { source, id },
+            let (source, provider, id) = (part("source"), part("provider"), part("id"));
+            if source == "env" {
+                return Some(self.first_set(&[&id]));
+            }
+            return Some(match keys::kept_by(&source, &provider, &id) {
+                Some((place, id)) => Key::Kept { value: (self.keeper)(place, &id), place, id },
+                None => Key::Reference { source, id },
             });
         }
         let written = self.report.string(at)?.trim();

@@ -20,6 +20,7 @@ pub mod home;
 pub mod hosted;
 pub mod intents;
 mod interpret;
+pub mod keys;
 pub mod location;
 mod lost;
 pub mod model;

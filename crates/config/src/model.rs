@@ -8,6 +8,8 @@ use indexmap::IndexMap;
 use pilotlight_wire::{ModelRef, Secret, UpstreamApi};
 use url::Url;
 
+use crate::keys::KeptIn;
+
 /// The id under which OpenClaw knows us. When its primary is `pilotlight/…`, its fallbacks are the real chain.
 pub const OWN_PROVIDER: &str = "pilotlight";
 
@@ -76,6 +78,15 @@ pub enum Key {
         /// The variable.
         variable: String,
     },
+    /// Kept by us outside the file, which holds a secret ref to it.
+    Kept {
+        /// Where.
+        place: KeptIn,
+        /// Under which id.
+        id: String,
+        /// The key, or why it cannot be read and what to do.
+        value: Result<Secret, String>,
+    },
     /// A secret ref that only OpenClaw can read, such as a file, a command or its own store.
     Reference {
         /// `file`, `exec` or `store`.
@@ -91,6 +102,7 @@ impl Key {
     pub fn secret(&self) -> Option<&Secret> {
         match self {
             Self::Literal(value) | Self::FromEnvironment { value, .. } => Some(value),
+            Self::Kept { value, .. } => value.as_ref().ok(),
             Self::Unset { .. } | Self::Reference { .. } => None,
         }
     }
@@ -100,6 +112,7 @@ impl Key {
     pub fn problem(&self) -> Option<String> {
         match self {
             Self::Literal(_) | Self::FromEnvironment { .. } => None,
+            Self::Kept { value, .. } => value.as_ref().err().cloned(),
             Self::Unset { variable } => Some(format!(
                 "the key's variable {variable} is not set: set it where Pilot Light is started, or in the .env file \
                  beside the configuration"
@@ -120,6 +133,9 @@ impl fmt::Debug for Key {
                 f.debug_struct("FromEnvironment").field("variable", variable).field("value", value).finish()
             }
             Self::Unset { variable } => f.debug_struct("Unset").field("variable", variable).finish(),
+            Self::Kept { place, id, value } => {
+                f.debug_struct("Kept").field("place", place).field("id", id).field("value", value).finish()
+            }
             Self::Reference { source, .. } => {
                 f.debug_struct("Reference").field("source", source).finish_non_exhaustive()
             }

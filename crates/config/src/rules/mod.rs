@@ -26,6 +26,7 @@ use crate::variables::Variables;
 use crate::whereabouts;
 
 pub(crate) use names::{nearest, nearest_ref};
+pub(crate) use secrets::variable_for;
 
 /// What is known beyond the files: from the runtimes, and from our settings. Empty where nobody has asked them.
 #[derive(Clone, Debug, Default, PartialEq)]

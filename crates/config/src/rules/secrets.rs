@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{AgentFile, Ground, items, members};
 use crate::diagnostic::{Diagnostic, Fix, Severity};
-use crate::hosted;
+use crate::keys::usual_variable;
 use crate::model::{OWN_PROVIDER, Provider};
 use crate::tree::{At, Report};
 use crate::variables::is_name;
@@ -103,11 +103,10 @@ fn written_out(
         return;
     }
     let id = &provider.id;
-    let known = hosted::find(id).and_then(|hosted| hosted.variables.first()).map(|name| (*name).to_owned());
-    let variable = known.unwrap_or_else(|| variable_for(id));
+    let variable = usual_variable(id);
     let message = format!(
         "a key of {id} is written out in this file, and goes wherever the file goes: put it into a variable and write \
-         \"${{{variable}}}\", or keep it in the keychain with `pilotlight key set {id} --in keychain`"
+         \"${{{variable}}}\", or keep it in the keychain with `pilotlight key move {id} --in keychain`"
     );
     report.warning("secret-in-file", at, message);
     let bare = text.strip_prefix("Bearer ").unwrap_or(text);
