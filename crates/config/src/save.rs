@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
@@ -39,8 +40,29 @@ pub(crate) fn replace(path: &Path, expected: &str, new: &str) -> Result<(), Save
     }
     temporary.persist(&target).map_err(|error| error.error)?;
     sync_folder(&target);
+    sweep(&target);
     Ok(())
 }
+
+/// How old a temporary file is that nobody is still writing. A save takes milliseconds.
+const ABANDONED: Duration = Duration::from_secs(60);
+
+/// Deletes what a crash left half written beside a file. It may hold keys, so it is not left for somebody else to find.
+fn sweep(target: &Path) {
+    let folder = target.parent().unwrap_or(Path::new("."));
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+        let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        if ours && age().is_some_and(|age| age > ABANDONED) {
+            // What cannot be deleted now will be with another save.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+const PREFIX: &str = ".pilotlight-";
+const SUFFIX: &str = ".tmp";
 
 /// Makes a file that is not there yet, readable by its owner alone, with the folders above it. False when it was there
 /// already, which is left as it is.
@@ -67,7 +89,7 @@ pub(crate) fn create(path: &Path, text: &str) -> io::Result<bool> {
 /// owner alone, so that a key in it is never open to others, not even before its mode is set.
 fn written_beside(target: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let folder = target.parent().map_or_else(|| PathBuf::from("."), Path::to_owned);
-    let mut temporary = tempfile::Builder::new().prefix(".pilotlight-").suffix(".tmp").tempfile_in(folder)?;
+    let mut temporary = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder)?;
     temporary.write_all(bytes)?;
     Ok(temporary)
 }

@@ -130,7 +130,8 @@ fn a_change_by_somebody_else_is_recorded_and_can_be_undone() {
 fn what_spans_several_files_is_undone_in_all_of_them() {
     let bench = Bench::with("{ $include: 'b.json5', a: 1 }");
     bench.write("b.json5", "{ b: 1 } // b");
-    let edits = ["a", "b"].map(|key| Edit::Set { path: key.parse().unwrap(), value: json!(2), expected: Expected::Anything });
+    let edits =
+        ["a", "b"].map(|key| Edit::Set { path: key.parse().unwrap(), value: json!(2), expected: Expected::Anything });
     let planned = plan(&bench.location, &bench.environment, &edits).unwrap();
     let saved = commit(&bench.location, &bench.environment, &planned, Who::Editor, "both").unwrap();
     assert_eq!(saved.changes.len(), 2);
@@ -247,6 +248,19 @@ fn a_damaged_text_is_told_and_never_written() {
     assert_eq!(bench.text("openclaw.json"), "{ a: 2 }");
 }
 
+#[test]
+fn what_a_crash_left_half_written_is_deleted_later() {
+    let bench = Bench::with("{ a: 1 }");
+    bench.write(".pilotlight-old.tmp", "{ a: ");
+    bench.write(".pilotlight-new.tmp", "{ a: ");
+    bench.write("mine.tmp", "mine");
+    let old = std::fs::File::options().write(true).open(bench.path(".pilotlight-old.tmp")).unwrap();
+    old.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    set(&bench, "a", json!(2)).unwrap();
+    assert!(!bench.path(".pilotlight-old.tmp").exists());
+    assert!(bench.path(".pilotlight-new.tmp").exists() && bench.path("mine.tmp").exists());
+}
+
 /// What OpenClaw makes of the file when it writes it: the same value as plain JSON.
 fn rewritten(bench: &Bench, change: impl FnOnce(&mut Value)) -> String {
     let mut value = pilotlight_config::plan::load(&bench.location, &bench.environment).value.unwrap();
@@ -277,10 +291,7 @@ fn comments_that_another_program_dropped_are_put_back() {
     assert_eq!(comments(&now) + homeless.len(), comments(&had));
     assert!(now.contains("/* My OpenClaw.") && now.contains("// costs money!") && now.contains("// the end"), "{now}");
     assert!(saved.label.contains("comments put back"));
-    assert!(matches!(
-        restore_comments(&bench.location, &bench.environment, Who::Editor),
-        Err(StoreError::NothingLost)
-    ));
+    assert!(matches!(restore_comments(&bench.location, &bench.environment, Who::Editor), Err(StoreError::NothingLost)));
     step(&bench, Step::Undo).unwrap();
     assert_eq!(bench.text("openclaw.json"), edited);
     // It can be done again.
