@@ -91,7 +91,11 @@ fn an_edit_goes_to_the_file_where_the_value_stands() {
         BASE,
     );
     becomes(
-        &[set("agents.defaults.model", json!("b/n")), set("models.mode", json!("replace")), remove("models.providers.b")],
+        &[
+            set("agents.defaults.model", json!("b/n")),
+            set("models.mode", json!("replace")),
+            remove("models.providers.b"),
+        ],
         &MAIN.replace(" b: { baseUrl: 'http://b.local/v1', models: [] } ", ""),
         &AGENTS.replace("'a/m'", "'b/n'"),
         &BASE.replace("'merge'", "'replace'"),
@@ -100,7 +104,12 @@ fn an_edit_goes_to_the_file_where_the_value_stands() {
 
 #[test]
 fn what_is_included_is_removed_where_it_is_included() {
-    becomes(&[remove("agents")], &MAIN.replace("  agents: { $include: './agents.json5' }, // theirs\n", ""), AGENTS, BASE);
+    becomes(
+        &[remove("agents")],
+        &MAIN.replace("  agents: { $include: './agents.json5' }, // theirs\n", ""),
+        AGENTS,
+        BASE,
+    );
 }
 
 #[test]
@@ -191,9 +200,7 @@ fn a_new_text_is_merged_with_what_somebody_else_changed() {
     make(&bench, &[set("b", json!(3))]).unwrap();
     let had = bench.text("openclaw.json");
     let base = load(&bench.location, &bench.environment).reading.revision;
-    let with = |new: &str| {
-        plan_text(&bench.location, &bench.environment, &bench.location.path, new, Some(&base))
-    };
+    let with = |new: &str| plan_text(&bench.location, &bench.environment, &bench.location.path, new, Some(&base));
     bench.write("openclaw.json", &had.replace("b: 3", "b: 30"));
     let mine = had.replace("a: 1", "a: 10 /* mine */");
     let planned = with(&mine).unwrap();
