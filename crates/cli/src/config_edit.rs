@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::config_show::{concealed_diff, differences, get, history};
 use crate::output::{Failure, print, show};
+use crate::provider;
 
 /// Which file, and what to do with the edit.
 #[derive(Args)]
@@ -40,7 +41,7 @@ pub(crate) struct FileArguments {
     config: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 /// Subcommands of `pilotlight config` that read and edit values, or go through the history.
@@ -157,6 +158,20 @@ pub(crate) enum ProviderCommand {
         #[command(flatten)]
         edit: EditArguments,
     },
+    /// Say whether a provider works, step by step, and what to do where it does not; it costs nothing
+    Test {
+        /// Its id in the configuration
+        id: String,
+        #[command(flatten)]
+        file: FileArguments,
+    },
+    /// List the models that a provider's server has
+    Models {
+        /// Its id in the configuration
+        id: String,
+        #[command(flatten)]
+        file: FileArguments,
+    },
 }
 
 fn presets_parser() -> PossibleValuesParser {
@@ -253,12 +268,18 @@ impl ChainCommand {
 impl ProviderCommand {
     /// Whether to print JSON.
     pub(crate) fn json(&self) -> bool {
-        let Self::Add { edit, .. } = self;
-        edit.file.json
+        match self {
+            Self::Add { edit, .. } => edit.file.json,
+            Self::Test { file, .. } | Self::Models { file, .. } => file.json,
+        }
     }
 
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let Self::Add { preset, id, base_url, key_env, models, edit } = self;
+    pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
+        let (preset, id, base_url, key_env, models, edit) = match self {
+            Self::Add { preset, id, base_url, key_env, models, edit } => (preset, id, base_url, key_env, models, edit),
+            Self::Test { id, file } => return provider::test(&id, &file).await,
+            Self::Models { id, file } => return provider::models(&id, &file).await,
+        };
         let preset = presets::find(&preset)
             .ok_or_else(|| Failure::new("unknown-preset", format!("there is no preset {preset:?}")))?;
         let id = id.unwrap_or_else(|| preset.provider_id.to_owned());
@@ -271,9 +292,9 @@ impl ProviderCommand {
         let done =
             bench.edit(&edit, &label, |_, whole| intents::add_provider(whole, &id, provider).map_err(refused))?;
         if none && !edit.file.json {
-            print(&format!(
-                "It has no models yet: name them with --model, or fetch them in the window's Models page.\n"
-            ))?;
+            print(
+                "It has no models yet: `pilotlight provider models ID` lists what its server has, --model names them.\n",
+            )?;
         }
         Ok(done)
     }
