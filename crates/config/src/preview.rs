@@ -12,6 +12,7 @@ use crate::files::{Disk, Files};
 use crate::home::Environment;
 use crate::location::ConfigLocation;
 use crate::model::ModelConfiguration;
+use crate::rules::Surroundings;
 use crate::tree::{Data, Tree};
 
 /// A configuration, with all that an editor needs of it.
@@ -31,8 +32,19 @@ pub struct Preview {
 /// is in the diagnostics.
 #[must_use]
 pub fn read_with(location: &ConfigLocation, environment: &Environment, texts: &[(PathBuf, String)]) -> Preview {
+    read_among(location, environment, texts, &Surroundings::default())
+}
+
+/// The same, with what is known of the surroundings, so that it is also said where the two do not fit together.
+#[must_use]
+pub fn read_among(
+    location: &ConfigLocation,
+    environment: &Environment,
+    texts: &[(PathBuf, String)],
+    surroundings: &Surroundings,
+) -> Preview {
     let files = Overlay { texts, seen: RefCell::new(Vec::new()) };
-    let full = check::read_through(&files, location, environment);
+    let full = check::read_in(&files, location, environment, surroundings);
     let mut seen = files.seen.into_inner();
     // The last file is the `.env` beside the configuration.
     let last = full.reading.files.len().saturating_sub(1);

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use pilotlight_engine::editor::types::{
-    ConfigDocument, ConfigDraft, ConfigPreview, FetchedModel, HistoryEntry, KeyRequest, ProviderRequest, ProviderTest,
-    RestoreRequest, Saved,
+    ConfigDocument, ConfigDraft, ConfigPreview, FetchedModel, HistoryEntry, KeyKept, KeyRequest, ProviderRequest,
+    ProviderTest, RestoreRequest, Saved,
 };
 use pilotlight_engine::state::AppState;
 use pilotlight_engine::{CommandError, Notice};
@@ -27,6 +27,7 @@ fn the_committed_bindings_are_current() {
     ConfigPreview::export_all(&config).unwrap();
     FetchedModel::export_all(&config).unwrap();
     HistoryEntry::export_all(&config).unwrap();
+    KeyKept::export_all(&config).unwrap();
     KeyRequest::export_all(&config).unwrap();
     ProviderRequest::export_all(&config).unwrap();
     ProviderTest::export_all(&config).unwrap();

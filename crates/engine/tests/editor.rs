@@ -213,12 +213,27 @@ async fn bad_requests_say_what_is_bad_and_repeat_no_key() {
 async fn a_key_is_moved_to_a_variable() {
     let house = House::new(CONFIG).await;
     let request = json!({ "provider": "openrouter", "place": "environment", "variable": "OPENROUTER_API_KEY" });
+    let error = house.refused("provider/key", request.clone()).await;
+    assert!(error.message.contains("which would be lost"), "{error}");
+    std::fs::write(house.folder.path().join(".env"), format!("OPENROUTER_API_KEY={KEY}\n")).unwrap();
     house.ask("provider/key", request).await;
     assert_eq!(house.text(), CONFIG.replace(KEY, "${OPENROUTER_API_KEY}"));
     let document = house.ask("config", Value::Null).await;
     let key = &document["providers"][0]["key"];
-    assert_eq!(key["place"], "environment");
-    assert!(key["problem"].as_str().unwrap().contains("OPENROUTER_API_KEY is not set"), "{key}");
+    assert_eq!((key["place"].as_str(), &key["problem"]), (Some("environment"), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_key_is_entered_and_kept_in_a_private_file() {
+    let house = House::new(CONFIG).await;
+    let entered = "sk-entered-0123456789abcdef";
+    let request = json!({ "provider": "openrouter", "place": "private-file", "value": entered });
+    house.ask("provider/key", request).await;
+    assert!(!house.text().contains(KEY) && !house.text().contains(entered), "{}", house.text());
+    let document = house.ask("config", Value::Null).await;
+    assert!(!document.to_string().contains(entered));
+    let key = &document["providers"][0]["key"];
+    assert_eq!((key["place"].as_str(), &key["problem"]), (Some("private-file"), &Value::Null));
 }
 
 #[tokio::test]

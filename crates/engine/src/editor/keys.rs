@@ -1,66 +1,83 @@
 //! Putting a provider's key somewhere. The key comes in and never goes out.
 
-use json5_edit::{Edit, Expected, Path};
-use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+use json5_edit::{Edit, Expected, Path as KeyPath};
+use pilotlight_config::Home;
+use pilotlight_config::keys::{KeyError, KeyPlace, NewKey, Prepared, Stores, prepare};
+use serde_json::Value;
 
 use super::Editor;
-use super::types::{KeyRequest, KeyStand, Saved};
+use super::types::{KeyKept, KeyRequest, KeyStand};
 use crate::error::CommandError;
 
 impl Editor {
-    /// Keeps a provider's key where the request says, and makes the configuration find it there.
-    pub(super) async fn keep_key(&self, request: KeyRequest) -> Result<Saved, CommandError> {
+    /// Keeps a provider's key where the request says, makes the configuration find it there, and only then takes it
+    /// from its old place.
+    pub(super) async fn keep_key(&self, request: KeyRequest) -> Result<KeyKept, CommandError> {
         let KeyRequest { provider, place, value, variable } = request;
-        let value = value.map(|entered| entered.0).filter(|key| !key.expose().trim().is_empty());
-        let written = match place {
+        let place = match place {
             KeyStand::Environment => {
-                let variable = variable.as_deref().map(str::trim).unwrap_or_default().to_owned();
-                if !is_variable(&variable) {
-                    return Err(CommandError::new(
-                        "bad-variable",
-                        "name the variable in capital letters, digits and underscores, such as OPENROUTER_API_KEY",
-                    ));
-                }
+                let variable = variable.map(|name| name.trim().to_owned()).unwrap_or_default();
                 if value.is_some() {
-                    return Err(CommandError::new(
-                        "bad-request",
-                        format!(
-                            "a variable is set outside: put {variable} where Pilot Light and OpenClaw are started, or in the .env file beside the configuration"
-                        ),
-                    ));
+                    let message = "a variable is set outside: where Pilot Light and OpenClaw are started, or in the .env \
+                                   file beside the configuration";
+                    return Err(CommandError::new("bad-request", message));
                 }
-                json!(format!("${{{variable}}}"))
+                KeyPlace::Environment { variable }
             }
-            KeyStand::Config => match &value {
-                Some(key) => json!(key.expose()),
-                None => return Err(CommandError::new("bad-request", "enter the key that is to be written")),
-            },
-            KeyStand::None => Value::Null,
-            KeyStand::Keychain | KeyStand::PrivateFile | KeyStand::Reference => {
-                return Err(CommandError::new(
-                    "unsupported",
-                    "this cannot be done from here: `pilotlight key set` puts a key there",
-                ));
+            KeyStand::Keychain => KeyPlace::Keychain,
+            KeyStand::PrivateFile => KeyPlace::PrivateFile,
+            KeyStand::Config => KeyPlace::File,
+            KeyStand::None => return self.forget_key(&provider).await,
+            KeyStand::Reference => {
+                let message = "a secret ref of OpenClaw's own is written by hand: see its documentation";
+                return Err(CommandError::new("unsupported", message));
             }
         };
+        let new = NewKey { provider, place, key: value.map(|entered| entered.0), program: program() };
+        let prepared = self.blocking(move |editor| editor.prepare(&new)).await?;
+        let saved = self.saved(self.store.apply(prepared.edits.clone(), prepared.label.clone(), None).await)?;
+        let notes = prepared.notes.clone();
+        let finished = self
+            .blocking(move |editor| Ok(prepared.finish(&editor.key_stores()).err().map(|error| error.to_string())))
+            .await?;
+        let left = finished.map(|error| format!("the key could not be taken from its old place: {error}"));
+        Ok(KeyKept { revision: saved.revision, notes: notes.into_iter().chain(left).collect() })
+    }
+
+    fn prepare(&self, new: &NewKey) -> Result<Prepared, CommandError> {
+        prepare(self.store.location(), &self.environment, &self.key_stores(), new, true).map_err(|error| {
+            let code = match &error {
+                KeyError::NoKeychain(_) => "no-keychain",
+                KeyError::UnknownProvider { .. } => "unknown-provider",
+                _ => "key",
+            };
+            CommandError::new(code, error.to_string())
+        })
+    }
+
+    fn key_stores(&self) -> Stores {
+        Stores::of_system(&Home::from(&*self.environment))
+    }
+
+    async fn forget_key(&self, provider: &str) -> Result<KeyKept, CommandError> {
         let configured = self.blocking(|editor| Ok(editor.read(&[]).value)).await?;
         let providers = configured.pointer("/models/providers").and_then(Value::as_object);
         let name = providers
             .and_then(|all| all.keys().find(|name| name.trim().eq_ignore_ascii_case(provider.trim())))
-            .cloned()
-            .unwrap_or_else(|| provider.trim().to_owned());
-        let path = Path::of(&["models", "providers", &name, "apiKey"]);
-        let expected = Expected::Anything;
-        let edit = if written.is_null() {
-            Edit::Remove { path, expected }
-        } else {
-            Edit::Set { path, value: written, expected }
-        };
-        self.saved(self.store.apply(vec![edit], format!("Key of {name}"), None).await)
+            .ok_or_else(|| CommandError::new("unknown-provider", format!("the file has no provider {provider:?}")))?;
+        let path = KeyPath::of(&["models", "providers", name, "apiKey"]);
+        let edit = Edit::Remove { path, expected: Expected::Anything };
+        let saved = self.saved(self.store.apply(vec![edit], format!("No key for {name}"), None).await)?;
+        Ok(KeyKept { revision: saved.revision, notes: Vec::new() })
     }
 }
 
-fn is_variable(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+/// The `pilotlight` program, which OpenClaw runs for a key in the keychain: this one, or the one beside it.
+fn program() -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    let name = format!("pilotlight{}", std::env::consts::EXE_SUFFIX);
+    let beside = own.parent().unwrap_or(Path::new("/")).join(name);
+    if beside.is_file() { beside } else { own }
 }

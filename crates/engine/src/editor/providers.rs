@@ -1,5 +1,6 @@
 //! The providers of a configuration as a page lists them, and whom a test or a listing asks.
 
+use pilotlight_config::keys::KeptIn;
 use pilotlight_config::{Key, ModelConfiguration, PRESETS, Provider, Settings};
 use pilotlight_wire::{Location, UpstreamApi};
 use serde_json::{Value, json};
@@ -99,7 +100,11 @@ fn key(key: Option<&Key>) -> KeyView {
         Some(Key::FromEnvironment { variable, .. } | Key::Unset { variable }) => {
             (KeyStand::Environment, format!("the variable {variable}"))
         }
-        Some(_) => (KeyStand::Reference, "a secret ref".to_owned()),
+        Some(Key::Kept { place: KeptIn::Keychain, .. }) => (KeyStand::Keychain, "the system's keychain".to_owned()),
+        Some(Key::Kept { place: KeptIn::PrivateFile, .. }) => {
+            (KeyStand::PrivateFile, "a file that only you can read".to_owned())
+        }
+        Some(Key::Reference { source, .. }) => (KeyStand::Reference, format!("a secret ref ({source})")),
     };
     KeyView { place, detail, problem: key.and_then(Key::problem) }
 }

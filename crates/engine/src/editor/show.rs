@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use json5_edit::{Edit, Expected, Path, Step};
-use pilotlight_config::preview::{Preview, read_with};
+use pilotlight_config::preview::{Preview, read_among};
+use pilotlight_config::rules::{LiveModel, Surroundings};
 use pilotlight_config::{Diagnostic, Key, ModelConfiguration, PRESETS, Preset, Who};
 use pilotlight_wire::Secret;
 use serde_json::Value;
@@ -23,7 +24,20 @@ pub(super) struct Shown {
 impl Editor {
     /// The configuration as it would be with these texts.
     pub(super) fn read(&self, texts: &[(PathBuf, String)]) -> Preview {
-        read_with(self.store.location(), &self.environment, texts)
+        read_among(self.store.location(), &self.environment, texts, &self.surroundings())
+    }
+
+    /// What is known of the runtimes, for the rules that compare the configuration with it.
+    fn surroundings(&self) -> Surroundings {
+        let state = self.states.borrow().clone();
+        let live = state.models.iter().filter(|model| model.loaded_context.is_some()).map(|model| {
+            let live = LiveModel { loaded_context: model.loaded_context, ..LiveModel::default() };
+            (model.model.clone(), live)
+        });
+        let settings = self.settings();
+        let locations =
+            settings.providers.iter().filter_map(|(id, provider)| Some((id.to_lowercase(), provider.location?)));
+        Surroundings { live: live.collect(), locations: locations.collect() }
     }
 
     pub(super) fn document(&self) -> ConfigDocument {

@@ -374,6 +374,16 @@ pub struct KeyRequest {
     pub variable: Option<String>,
 }
 
+/// A key that is kept elsewhere from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyKept {
+    /// The configuration's revision.
+    pub revision: String,
+    /// What is worth knowing.
+    pub notes: Vec<String>,
+}
+
 /// A key as a person entered it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entered(pub Secret);
