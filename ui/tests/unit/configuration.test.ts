@@ -53,6 +53,13 @@ describe('the chain', () => {
     ])
   })
 
+  test('the primary and a fallback change places where they stand, so that no comment is lost', () => {
+    expect(configuration.chainEdits(chained(before), ['f/2', 'f/1', 'p/0', 'f/3'])).toEqual([
+      { edit: 'set', path: 'agents.defaults.model.primary', value: 'f/2' },
+      { edit: 'set', path: 'agents.defaults.model.fallbacks[1]', value: 'p/0' },
+    ])
+  })
+
   test('lists of any kind become one another', () => {
     let seed = 7
     const random = (below: number) => (seed = (seed * 48_271) % 2_147_483_647) % below

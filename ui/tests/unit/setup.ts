@@ -14,3 +14,12 @@ vi.stubGlobal('matchMedia', (query: string) => ({
   addEventListener() {},
   removeEventListener() {},
 }))
+
+if (typeof HTMLDialogElement !== 'undefined') {
+  HTMLDialogElement.prototype.showModal ??= function (this: HTMLDialogElement) {
+    this.open = true
+  }
+  HTMLDialogElement.prototype.close ??= function (this: HTMLDialogElement) {
+    this.open = false
+  }
+}

@@ -59,18 +59,21 @@ export interface Chain {
 export const providerPath = (id: string, ...rest: (string | number)[]) => path(...PROVIDERS, id, ...rest)
 export const aliasPath = (ref: string) => path(...ALIASES, ref, 'alias')
 
-export function providersOf(value: Json, views: ProviderView[]): ProviderEntry[] {
+/** `saved` is the configuration that the views are of: where a draft has the same address, the engine knows its place. */
+export function providersOf(value: Json, views: ProviderView[], saved: Json = value): ProviderEntry[] {
   const configured = objectAt(value, PROVIDERS)
   const refs = namedRefs(value)
   const entries = Object.entries(configured).flatMap(([id, provider]): ProviderEntry[] => {
     if (!isObject(provider) || id === OURS) return []
-    const view = views.find((candidate) => candidate.id === id) ?? null
-    const unchanged = view !== null && provider.baseUrl === (view.baseUrl ?? provider.baseUrl)
-    return [{ id, title: view?.title ?? id, location: unchanged ? view.location : locationOf(text(provider.baseUrl)), value: provider, models: rowsOf(value, id, provider), view }]
+    const view = viewOf(id, views)
+    const unchanged = view !== null && same(provider.baseUrl, at(saved, [...PROVIDERS, id, 'baseUrl']))
+    const location = unchanged ? view.location : locationOf(text(provider.baseUrl))
+    return [{ id, title: view?.title ?? id, location, value: provider, models: rowsOf(value, id, provider), view }]
   })
-  const builtIn = [...new Set(refs.map(providerOf))].filter((id) => id !== '' && id !== OURS && !Object.hasOwn(configured, id))
+  const present = new Set(Object.keys(configured).map((id) => id.trim().toLowerCase()))
+  const builtIn = [...new Set(refs.map(providerOf))].filter((id) => id !== '' && id !== OURS && !present.has(id.toLowerCase()))
   for (const id of builtIn) {
-    const view = views.find((candidate) => candidate.id === id) ?? null
+    const view = viewOf(id, views)
     const models = refs.filter((ref) => providerOf(ref) === id).map((ref) => namedModel(value, ref))
     entries.push({ id, title: view?.title ?? id, location: view?.location ?? 'hosted', value: null, models, view })
   }
@@ -95,7 +98,8 @@ export function chainOf(value: Json): Chain {
 export function resolve(entry: string, models: ModelEntry[]): ModelEntry | null {
   const folded = entry.toLowerCase()
   const aliased = models.findLast((model) => model.alias?.toLowerCase() === folded)
-  const exact = aliased ?? models.find((model) => model.ref === entry)
+  const named = providerOf(entry).toLowerCase() + entry.slice(providerOf(entry).length)
+  const exact = aliased ?? models.find((model) => model.provider.toLowerCase() + model.ref.slice(model.provider.length) === named)
   if (exact) return exact
   const bare = models.filter((model) => model.id === entry)
   return bare.length === 1 ? (bare[0] ?? null) : null
@@ -126,17 +130,27 @@ export function chainEdits(value: Json, entries: string[]): Edit[] {
   return [...edits, ...listEdits(path(...CHAIN, 'fallbacks'), list, [...fallbacks, ...hidden])]
 }
 
-/** The fewest moves, removals and insertions that make one list of another. */
+/**
+ * Few edits that make one list of another. What comes in stands where something goes out, so that a comment there is
+ * not lost; what goes far is moved, and its comment with it.
+ */
 export function listEdits(where: string, from: Json[], to: Json[]): Edit[] {
   const edits: Edit[] = []
   const now = [...from]
-  const wanted = [...to]
-  for (let index = now.length - 1; index >= 0; index -= 1) {
-    const left = wanted.findIndex((item) => same(item, now[index]))
-    if (left >= 0) {
-      wanted.splice(left, 1)
-      continue
-    }
+  const coming = [...to]
+  const going: number[] = []
+  from.forEach((item, index) => {
+    const there = coming.findIndex((candidate) => same(candidate, item))
+    if (there >= 0) coming.splice(there, 1)
+    else going.push(index)
+  })
+  for (const index of going.splice(0, coming.length)) {
+    const item = coming.shift()
+    if (item === undefined) continue
+    edits.push({ edit: 'set', path: where + path(index), value: item })
+    now[index] = item
+  }
+  for (const index of going.reverse()) {
     edits.push({ edit: 'remove', path: where + path(index) })
     now.splice(index, 1)
   }
@@ -316,6 +330,11 @@ export function providerOf(ref: string): string {
 
 export function text(value: Json | undefined): string | null {
   return typeof value === 'string' ? value : null
+}
+
+/** The engine writes ids in small letters, as OpenClaw reads them. */
+function viewOf(id: string, views: ProviderView[]): ProviderView | null {
+  return views.find((view) => view.id === id.trim().toLowerCase()) ?? null
 }
 
 function objectAt(value: Json, where: string[]): JsonObject {

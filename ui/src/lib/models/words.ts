@@ -38,8 +38,10 @@ export function placeWords(place: KeyPlace): string {
 export function keyWords(view: ProviderView['key'] | null): { text: string; tone: Tone } {
   if (view === null) return { text: 'not saved yet', tone: 'quiet' }
   if (view.problem !== null) return { text: view.problem, tone: 'warning' }
-  if (view.place === 'none') return { text: 'no key', tone: 'quiet' }
-  return { text: `kept in: ${view.detail || placeWords(view.place)}`, tone: 'quiet' }
+  if (view.place === 'none') return { text: view.detail || 'no key', tone: 'quiet' }
+  // Which variable, file or entry it is, is worth saying; of the configuration there is only one.
+  const place = view.place === 'config' || view.place === 'reference' ? '' : view.detail
+  return { text: `kept in: ${place || placeWords(view.place)}`, tone: 'quiet' }
 }
 
 /** A provider's state in a few words. */
