@@ -55,12 +55,8 @@ impl History {
         folder(histories, location).join("index").exists()
     }
 
-    /// Waits for the lock and reads the index. What a crash broke off is settled: the configuration is at `revision`.
-    pub(crate) fn open(
-        histories: &Path,
-        location: &ConfigLocation,
-        revision: impl FnOnce() -> String,
-    ) -> Result<Self, StoreError> {
+    /// Waits for the lock and reads the index. What a crash broke off is still to be settled.
+    pub(crate) fn unsettled(histories: &Path, location: &ConfigLocation) -> Result<Self, StoreError> {
         let folder = folder(histories, location);
         let failed = |source| StoreError::Io { path: folder.clone(), source };
         for folder in [histories, &folder, &folder.join("texts")] {
@@ -78,12 +74,12 @@ impl History {
             }
             Err(error) => return Err(failed(error)),
         };
-        let mut history = Self { log: Log::read(&text), folder, _lock: lock };
-        // Only now that nobody else writes do the configuration's bytes tell what happened.
-        if let Some(line) = history.log.settle(&revision()) {
-            history.write(&[line], true)?;
-        }
-        Ok(history)
+        Ok(Self { log: Log::read(&text), folder, _lock: lock })
+    }
+
+    /// Settles what a crash broke off: the configuration is at `revision`, and nobody else writes now.
+    pub(crate) fn settle(&mut self, revision: &str) -> Result<(), StoreError> {
+        self.log.settle(revision).map_or(Ok(()), |line| self.write(&[line], true))
     }
 
     /// Records what is there already.

@@ -131,6 +131,11 @@ impl Log {
         }
     }
 
+    /// Where a save that a crash broke off began, and where it was to lead.
+    pub(crate) fn unfinished(&self) -> Option<(&Snapshot, &Snapshot)> {
+        Some((self.current()?, self.get(self.pending?.1)?))
+    }
+
     /// What became of a save that a crash broke off: the line to add, when the configuration is at `revision`.
     pub(crate) fn settle(&self, revision: &str) -> Option<Line> {
         let (id, to) = self.pending?;

@@ -14,6 +14,7 @@ use crate::model::ModelConfiguration;
 use crate::place::{place, value, whole};
 use crate::starting::STARTING;
 use crate::store::{StoreError, broken};
+use crate::write::opened;
 
 /// One file of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,8 +186,7 @@ impl<'a> State<'a> {
         if !History::exists(&histories, location) {
             return Err(unknown());
         }
-        let disk = || read_through(&Disk, location, environment).reading.revision;
-        let history = History::open(&histories, location, disk)?;
+        let history = opened(location, environment)?;
         let snapshot = by_prefix(&history.log, revision)?;
         let overlay = Overlay(history.texts(snapshot)?.into_iter().collect());
         Ok(Self::through(location, environment, overlay))

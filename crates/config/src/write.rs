@@ -2,14 +2,15 @@
 //!
 //! The order makes a crash harmless. First the new texts are kept and the index says what is about to happen; then each
 //! file is replaced whole; then the index says that it happened. Whatever moment a crash picks, each file is the old
-//! one or the new one, and the next who opens the history sees by the bytes which.
+//! one or the new one, and the next who opens the history sees by the bytes which. Where it was to be several files and
+//! only some are new, the next who opens the history finishes that first.
 
 use std::path::PathBuf;
 
 use json5_edit::Lost;
 
 use crate::check::{Full, read_through};
-use crate::files::Disk;
+use crate::files::{Disk, Files as _};
 use crate::history::{Entry, History, by_prefix};
 use crate::history_log::{KEPT, Log, LostComments, Snapshot, Who};
 use crate::home::{Environment, Home};
@@ -118,8 +119,8 @@ pub fn plan_step(
     if !History::exists(&histories, location) {
         return Err(step.impossible());
     }
+    let history = opened(location, environment)?;
     let revision = revision(location, environment);
-    let history = History::open(&histories, location, || revision.clone())?;
     let (target, label) = step.target(&history.log, &revision)?;
     Ok((plan_exact(location, environment, history.texts(target)?), label))
 }
@@ -205,8 +206,8 @@ pub fn history(location: &ConfigLocation, environment: &Environment) -> Result<V
     if !History::exists(&histories, location) {
         return Ok(Vec::new());
     }
+    let history = opened(location, environment)?;
     let revision = revision(location, environment);
-    let history = History::open(&histories, location, || revision.clone())?;
     let log = &history.log;
     let list = log.snapshots.iter().rev().take(KEPT).map(|snapshot| Revision {
         revision: snapshot.revision.clone(),
@@ -241,9 +242,12 @@ pub fn difference(
 /// Records the configuration if somebody else has changed it, and says what the history offers.
 pub(crate) fn see(location: &ConfigLocation, environment: &Environment, full: &Full) -> Result<Standing, StoreError> {
     let histories = Home::from(environment).history();
-    let mut history = History::open(&histories, location, || full.reading.revision.clone())?;
+    let mut history = History::unsettled(&histories, location)?;
+    let finished = !location.read_only && finish(&history)?;
+    history.settle(&if finished { revision(location, environment) } else { full.reading.revision.clone() })?;
     // What is half written or broken is none of the revisions that anybody wants back.
-    if full.tree.is_some() {
+    // What was just finished is read anew in a moment.
+    if full.tree.is_some() && !finished {
         record(&mut history, full)?;
     }
     let revision = &full.reading.revision;
@@ -293,6 +297,47 @@ fn lost_now(history: &History, texts: &[(PathBuf, String)], who: Who) -> Result<
     Ok((left > 0).then(|| LostComments { count: left, revision: before.revision.clone() }))
 }
 
+/// The history, with what a crash broke off finished and settled.
+pub(crate) fn opened(location: &ConfigLocation, environment: &Environment) -> Result<History, StoreError> {
+    let mut history = History::unsettled(&Home::from(environment).history(), location)?;
+    if !location.read_only {
+        finish(&history)?;
+    }
+    history.settle(&revision(location, environment))?;
+    Ok(history)
+}
+
+/// Finishes a save of several files that a crash broke off between two of them, so that together they are one revision
+/// again. Where somebody else has changed one since, all are left as they are. True when something was written.
+fn finish(history: &History) -> Result<bool, StoreError> {
+    let Some((from, to)) = history.log.unfinished() else { return Ok(false) };
+    let old = history.texts(from)?;
+    let mut left = Vec::new();
+    let new = history.texts(to)?;
+    for (path, new) in &new {
+        let Ok(now) = Disk.read(path) else { return Ok(false) };
+        let old = old.iter().find(|(known, _)| known == path).map(|(_, old)| old);
+        match (now == *new, old) {
+            (true, _) => {}
+            (false, Some(old)) if now == *old => left.push((path, old, new)),
+            _ => return Ok(false),
+        }
+    }
+    // None was written yet: it never happened.
+    let changed = new.iter().filter(|(path, new)| !old.iter().any(|(known, old)| known == path && old == new)).count();
+    if left.is_empty() || left.len() == changed {
+        return Ok(false);
+    }
+    for (path, old, new) in left {
+        match save::replace(path, old, new) {
+            Ok(()) => {}
+            Err(SaveError::Changed) => return Ok(false),
+            Err(SaveError::Io(source)) => return Err(StoreError::Io { path: path.clone(), source }),
+        }
+    }
+    Ok(true)
+}
+
 /// Why one attempt to write came to nothing.
 enum Attempt {
     /// Somebody else was quicker.
@@ -319,9 +364,7 @@ impl<'a> Session<'a> {
             return Err(StoreError::ReadOnly { path: location.path.clone() });
         }
         create_own(location)?;
-        let histories = Home::from(environment).history();
-        let history = History::open(&histories, location, || revision(location, environment))?;
-        Ok(Self { location, environment, history })
+        Ok(Self { location, environment, history: opened(location, environment)? })
     }
 
     /// The configuration now, recorded even when it is broken: it is about to be written over.

@@ -237,6 +237,37 @@ fn a_save_that_a_crash_broke_off_is_told_by_the_bytes() {
 }
 
 #[test]
+fn a_save_of_two_files_that_a_crash_broke_off_is_finished_by_the_next() {
+    let bench = Bench::with("{ $include: 'b.json5', a: 1 }");
+    bench.write("b.json5", "{ b: 1 }");
+    let edits =
+        ["a", "b"].map(|key| Edit::Set { path: key.parse().unwrap(), value: json!(2), expected: Expected::Anything });
+    let planned = plan(&bench.location, &bench.environment, &edits).unwrap();
+    commit(&bench.location, &bench.environment, &planned, Who::Editor, "both").unwrap();
+    let index = folder(&bench).join("index");
+    let whole = std::fs::read_to_string(&index).unwrap();
+    let broken_off = &whole[..whole.rfind("{\"done\"").unwrap()];
+    // One of the two was written.
+    std::fs::write(&index, broken_off).unwrap();
+    bench.write("b.json5", "{ b: 1 }");
+    set(&bench, "a", json!(3)).unwrap();
+    assert_eq!(
+        (bench.text("openclaw.json"), bench.text("b.json5")),
+        ("{ $include: 'b.json5', a: 3 }".into(), "{ b: 2 }".into())
+    );
+    assert_eq!(labels(&bench), ["* a set", "both", "as it was found"]);
+    // The same, but somebody else has changed the other since.
+    std::fs::write(&index, broken_off).unwrap();
+    bench.write("openclaw.json", "{ $include: 'b.json5', a: 2 }");
+    bench.write("b.json5", "{ b: 'by hand' }");
+    set(&bench, "a", json!(4)).unwrap();
+    assert_eq!(
+        (bench.text("openclaw.json"), bench.text("b.json5")),
+        ("{ $include: 'b.json5', a: 4 }".into(), "{ b: 'by hand' }".into())
+    );
+}
+
+#[test]
 fn a_damaged_text_is_told_and_never_written() {
     let bench = Bench::with("{ a: 1 }");
     set(&bench, "a", json!(2)).unwrap();
