@@ -256,6 +256,13 @@ describe('the file changes underneath', () => {
   })
 })
 
+test('a key that is kept: what a person should know of it is said, and the file is read again', async () => {
+  config.keyNotes = ['Restart OpenClaw to let it read the key.']
+  await editor.keepKey({ provider: 'openrouter', place: 'keychain', value: 'k' })
+  expect(editor.note).toBe('The key is kept. Restart OpenClaw to let it read the key.')
+  expect(editor.document?.revision).toBe('r2')
+})
+
 test('a read-only configuration takes no change', async () => {
   config.readOnly = true
   await editor.load()

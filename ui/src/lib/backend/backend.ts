@@ -7,6 +7,7 @@ import type {
   ConfigPreview,
   HistoryEntry,
   KeyChange,
+  KeyKept,
   ListedModel,
   ProviderSubject,
   ProviderTest,
@@ -59,7 +60,7 @@ export interface ConfigBackend {
   /** The models that a provider's server lists. */
   providerModels(subject: ProviderSubject): Promise<ListedModel[]>
   /** Keeps a provider's key somewhere. The only time that a key goes from the page to the engine. */
-  providerKey(change: KeyChange): Promise<void>
+  providerKey(change: KeyChange): Promise<KeyKept>
 }
 
 /** The engine, as the UI sees it. Every command rejects with a {@link CommandError}. */

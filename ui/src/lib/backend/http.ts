@@ -6,6 +6,7 @@ import type {
   ConfigPreview,
   HistoryEntry,
   KeyChange,
+  KeyKept,
   ListedModel,
   ProviderSubject,
   ProviderTest,
@@ -120,8 +121,8 @@ export class HttpBackend implements Backend {
     return this.#answer('provider/models', subject)
   }
 
-  async providerKey(change: KeyChange): Promise<void> {
-    await this.#ask('provider/key', change)
+  providerKey(change: KeyChange): Promise<KeyKept> {
+    return this.#answer('provider/key', change)
   }
 
   useToken(token: string): void {

@@ -8,6 +8,7 @@ import type {
   ConfigPreview,
   HistoryEntry,
   KeyChange,
+  KeyKept,
   ListedModel,
   ProviderSubject,
   ProviderTest,
@@ -110,7 +111,7 @@ export class TauriBackend implements Backend {
     return command('provider_models', { request: subject })
   }
 
-  providerKey(change: KeyChange): Promise<void> {
+  providerKey(change: KeyChange): Promise<KeyKept> {
     return command('provider_key', { request: change })
   }
 

@@ -215,9 +215,11 @@ export class Editor {
 
   /** Keeps a provider's key somewhere; rejects where it cannot be kept there. */
   async keepKey(change: KeyChange): Promise<void> {
-    await this.backend.providerKey(change)
+    const { notes } = await this.backend.providerKey(change)
     this.said = 'The key is kept.'
+    await this.#loading
     await this.load()
+    if (notes.length > 0) this.note = `The key is kept. ${notes.join(' ')}`
   }
 
   /** Both sides were seen: the draft is thrown away, and what the other wrote stays. */
