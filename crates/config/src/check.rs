@@ -20,6 +20,7 @@ use crate::keys::{self, KeptIn};
 use crate::location::ConfigLocation;
 use crate::model::ModelConfiguration;
 use crate::rules::{Ground, Surroundings, lint};
+use crate::schema;
 use crate::tree::{At, Data, Origin, Source, Tree};
 use crate::variables::{Variables, parse_dotenv};
 
@@ -96,6 +97,7 @@ pub(crate) fn read_in(
     let dotenv = files.read(&dotenv_path).map(|text| parse_dotenv(&text)).unwrap_or_default();
     assembly.paths.push(dotenv_path);
     let Assembly { sources, texts, mut paths, mut diagnostics, hash, .. } = assembly;
+    let mut usable = !has_error(&diagnostics);
     let configuration = tree.as_ref().map(|tree| {
         let block = env_block(tree);
         let variables = Variables { environment, dotenv: &dotenv, block: &block };
@@ -119,13 +121,18 @@ pub(crate) fn read_in(
             agent_files: &agent_files(location, environment),
         };
         diagnostics.extend(lint(&ground, &sources));
+        // What OpenClaw refuses beyond that is told, and keeps nobody from using the rest: its next version may take it.
+        usable = !has_error(&diagnostics);
+        if location.openclaw {
+            diagnostics.extend(schema::check(tree, &sources, &diagnostics));
+        }
         configuration
     });
     diagnostics.sort_by_key(|diagnostic| {
         let file = paths.iter().position(|path| *path == diagnostic.file);
         (file.unwrap_or(paths.len()), diagnostic.line, diagnostic.column)
     });
-    let result = configuration.clone().filter(|_| !has_error(&diagnostics));
+    let result = configuration.clone().filter(|_| usable);
     let reading = Reading { files: paths, revision: hex::encode(hash.finalize()), result, diagnostics };
     Full { reading, sources, texts, tree, configuration }
 }

@@ -59,7 +59,6 @@ pub fn refusals(file: &Path, text: &str, version: Version) -> Vec<Diagnostic> {
 
 /// What the schemas say about a configuration that was read: an error for what both versions refuse, a word for what one
 /// of them does. What `known` has as an error at the same place is not said again.
-#[allow(dead_code, reason = "for the reader of files to call, beside `interpret`")]
 pub(crate) fn check(tree: &Tree, sources: &[Source], known: &[Diagnostic]) -> Vec<Diagnostic> {
     let february = findings(tree, Version::February);
     let september = findings(tree, Version::September);
