@@ -21,10 +21,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pilotlight-gateway", &["pilotlight-wire"]),
     (
         "pilotlight-engine",
-        &["pilotlight-wire", "pilotlight-config", "pilotlight-runtime", "pilotlight-ledger", "pilotlight-gateway"],
+        // An edit of the configuration is a value of json5-edit's, which is handed on.
+        &[
+            "json5-edit",
+            "pilotlight-wire",
+            "pilotlight-config",
+            "pilotlight-runtime",
+            "pilotlight-ledger",
+            "pilotlight-gateway",
+        ],
     ),
     ("pilotlight-simulator", &[]),
-    ("pilotlight-cli", &["pilotlight-wire", "pilotlight-config", "pilotlight-engine", "pilotlight-simulator"]),
+    (
+        "pilotlight-cli",
+        &["json5-edit", "pilotlight-wire", "pilotlight-config", "pilotlight-engine", "pilotlight-simulator"],
+    ),
     (SHELL, &["pilotlight-wire", "pilotlight-config", "pilotlight-engine"]),
 ];
 
@@ -57,6 +68,9 @@ const CONFIG_WITH_IO: &[&str] = &[
     "location.rs",
     "files.rs",
     "check.rs",
+    "agent_files.rs",
+    "history.rs",
+    "keys.rs",
     "save.rs",
     "store.rs",
     "settings_store.rs",

@@ -1,3 +1,4 @@
+//! What is hidden, what is seen, and that everything comes back to the byte.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
