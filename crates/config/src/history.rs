@@ -261,6 +261,7 @@ fn append(path: &Path, lines: &str, sync: bool) -> io::Result<()> {
     Ok(())
 }
 
+#[allow(clippy::disallowed_methods, reason = "called where blocking is allowed; another process holds the lock")]
 fn lock(path: &Path) -> Result<File, StoreError> {
     let failed = |source| StoreError::Io { path: path.to_owned(), source };
     let file = for_owner().append(true).create(true).open(path).map_err(failed)?;

@@ -1,10 +1,11 @@
 //! OpenClaw's model configuration and our own settings: what they say, what is wrong with them, and how they are
 //! edited without losing a byte of what was not to change.
 //!
-//! The typed part does no I/O: [`model`], [`diagnostic`], [`home`], [`settings`], [`hosted`], and the private `tree`,
-//! `interpret`, `resolve`, `variables`, `edit`, `settings_read`, `settings_schema` and `starting` are pure functions of
-//! their input. Files are touched in [`location`] (does it exist), [`check`] and `files`, `save`, [`store`],
-//! [`settings_store`], `watch` and [`token`], and nowhere else.
+//! The typed part does no I/O: [`model`], [`diagnostic`], [`home`], [`settings`], [`hosted`], [`presets`], [`intents`],
+//! [`conceal`], and the private `tree`, `interpret`, `resolve`, `variables`, `edit`, `place`, `lost`, `history_log`,
+//! `settings_read`, `settings_schema` and `starting` are pure functions of their input. What an edit would do is told by
+//! [`plan`], which reads; [`write`] and `history` write. Files are otherwise touched in [`location`] (does it exist),
+//! [`check`] and `files`, `save`, [`store`], [`settings_store`], `watch` and [`token`].
 //!
 //! Must not know: the proxy, the local runtimes, the ledger, the desktop.
 

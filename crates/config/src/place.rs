@@ -85,7 +85,7 @@ fn value_place(tree: &Tree, path: &Path) -> (usize, Path) {
         let rest = path.steps().get(depth + 1..).unwrap_or_default();
         // An array may be joined from several files: what comes after its last item goes where that stands.
         let (file, place) = match (&at.data, step) {
-            (Data::Array(items), Step::Index(_)) => match items.last().and_then(|last| after(last)) {
+            (Data::Array(items), Step::Index(_)) => match items.last().and_then(after) {
                 Some(place) => place,
                 None => (at.origin.file, at.origin.path.then(0)),
             },
