@@ -62,6 +62,7 @@ pub(crate) fn check(file: Option<&Path>, json: bool) -> Result<ExitCode, Failure
                 "line": diagnostic.line,
                 "column": diagnostic.column,
                 "message": diagnostic.message,
+                "fix": diagnostic.fix.as_ref().map(|fix| json!({ "label": fix.label, "edits": fix.edits })),
             })
         })
         .collect();

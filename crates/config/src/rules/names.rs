@@ -1,6 +1,8 @@
 //! Names: what was meant by one that means nothing, aliases that hide a model, variants that OpenClaw reads as auth
 //! profiles, and models that its policy does not allow.
 
+use std::collections::HashMap;
+
 use json5_edit::{Edit, Expected, Position};
 use pilotlight_wire::ModelRef;
 use serde_json::Value;
@@ -94,20 +96,22 @@ fn distance(one: &str, other: &str, most: usize) -> Option<usize> {
 }
 
 fn aliases(ground: &Ground<'_>, report: &mut Report<'_>) {
+    let mut names: HashMap<String, Vec<ModelRef>> = HashMap::new();
+    for model in refs(ground.configuration) {
+        names.entry(model.model().to_lowercase()).or_default().push(model.clone());
+        names.entry(model.to_string().to_lowercase()).or_default().push(model);
+    }
     for (name, row) in ground.named_rows() {
         let (Ok(model), Some(at)) = (name.parse::<ModelRef>(), row.get("alias")) else { continue };
         let Some(alias) = at.as_str().map(str::trim).filter(|alias| !alias.is_empty()) else { continue };
-        let same = |other: &ModelRef| {
-            other.model().eq_ignore_ascii_case(alias) || other.to_string().eq_ignore_ascii_case(alias)
-        };
-        let named: Vec<ModelRef> = refs(ground.configuration).into_iter().filter(same).collect();
+        let Some(named) = names.get(&alias.to_lowercase()) else { continue };
         if let Some(other) = named.iter().find(|other| **other != model) {
             let message = format!(
                 "the alias {alias:?} is also the name of {other}, and an alias comes first: that name now means {model}. \
                  Choose another alias"
             );
             report.warning("alias-is-model-id", &at, message);
-        } else if !named.is_empty() {
+        } else {
             let message =
                 format!("the alias {alias:?} is what the model is called anyway: choose another, or leave it out");
             report.add(Severity::Info, "alias-is-model-id", &at, message);
