@@ -1,6 +1,8 @@
 //! From the located tree to the typed view, with a diagnostic for everything that is not as it should be. Unknown keys
 //! are passed over in silence: OpenClaw's file holds far more than models. No I/O.
 
+use std::collections::{HashMap, HashSet};
+
 use indexmap::IndexMap;
 use json5_edit::{Edit, Expected};
 use pilotlight_wire::{ModelRef, Secret, UpstreamApi};
@@ -40,8 +42,13 @@ pub(crate) fn interpret(
     variables: Variables<'_>,
     keeper: Keeper<'_>,
 ) -> (ModelConfiguration, Vec<Diagnostic>) {
-    let mut reader =
-        Reader { report: Report::new(sources), variables, keeper, configuration: ModelConfiguration::default() };
+    let mut reader = Reader {
+        report: Report::new(sources),
+        variables,
+        keeper,
+        configuration: ModelConfiguration::default(),
+        by_alias: HashMap::new(),
+    };
     let root = At::root(tree);
     if !matches!(tree.data, Data::Object(_)) {
         reader.report.wrong_type(&root, "an object");
@@ -69,6 +76,8 @@ struct Reader<'s> {
     variables: Variables<'s>,
     keeper: Keeper<'s>,
     configuration: ModelConfiguration,
+    /// The models that were given an alias, by the alias in lower case.
+    by_alias: HashMap<String, Vec<ModelRef>>,
 }
 
 impl Reader<'_> {
@@ -151,6 +160,7 @@ impl Reader<'_> {
 
     fn rows(&mut self, at: &At<'_>) -> Vec<Model> {
         let mut rows: Vec<Model> = Vec::new();
+        let mut seen: HashSet<String> = HashSet::new();
         for item in self.report.items(at) {
             if self.report.members(&item).is_empty() && !matches!(item.tree.data, Data::Object(_)) {
                 continue;
@@ -170,7 +180,7 @@ impl Reader<'_> {
             if id.is_empty() {
                 continue;
             }
-            if rows.iter().any(|row| row.id == id) {
+            if !seen.insert(id.clone()) {
                 let at = item.get("id").unwrap_or_else(|| item.clone());
                 let message = format!("{id:?} is listed twice in this provider; the first counts: remove the other");
                 self.report.warning("duplicate-model", &at, message);
@@ -368,15 +378,15 @@ impl Reader<'_> {
     }
 
     fn collision(&mut self, alias: &str, model: &ModelRef, at: &At<'_>) {
-        let same = |other: &&ModelRef| {
-            *other != model
-                && self
-                    .configuration
-                    .aliases
-                    .get(*other)
-                    .is_some_and(|name| name.to_lowercase() == alias.to_lowercase())
+        // Of a model that is named twice, the later alias counts.
+        let means = |other: &ModelRef| {
+            let now = self.configuration.aliases.get(other);
+            other != model && now.is_some_and(|name| name.to_lowercase() == alias.to_lowercase())
         };
-        if let Some(other) = self.configuration.aliases.keys().find(same) {
+        let others = self.by_alias.entry(alias.to_lowercase()).or_default();
+        let other = others.iter().find(|other| means(other)).cloned();
+        others.push(model.clone());
+        if let Some(other) = other {
             let message = format!(
                 "the alias {alias:?} is also that of {other} (case does not count); it means {model}: give one of them another"
             );
@@ -387,11 +397,12 @@ impl Reader<'_> {
     /// Adds the rows, and where needed the providers, of hosted models that OpenClaw has built in and that the file
     /// names without a row.
     fn add_built_in(&mut self, named: &Named<'_>) {
+        let listed = self.listed();
         let chain = named.primary.iter().chain(&named.fallbacks);
         let refs: Vec<ModelRef> = chain
             .filter_map(|(name, _)| self.configuration.resolve(name))
             .chain(named.aliased.iter().map(|(model, _)| model.clone()))
-            .filter(|model| self.configuration.is_built_in(model) && self.configuration.upstream(model).is_none())
+            .filter(|model| self.configuration.is_built_in(model) && !listed.contains(model))
             .collect();
         for model in refs {
             let Some(hosted) = hosted::find(model.provider()) else { continue };
@@ -415,6 +426,11 @@ impl Reader<'_> {
                 provider.models.push(Model::named(model.model()));
             }
         }
+    }
+
+    /// Every model that has a row: a file with thousands of them is looked through once.
+    fn listed(&self) -> HashSet<ModelRef> {
+        self.configuration.upstreams().filter_map(|upstream| upstream.model_ref()).collect()
     }
 
     fn check_names(&mut self, root: &At<'_>, named: &Named<'_>) {
@@ -444,8 +460,9 @@ impl Reader<'_> {
                 self.mend_name(name, at);
             }
         }
+        let listed = self.listed();
         for (model, at) in &named.aliased {
-            if model.provider() != OWN_PROVIDER && self.configuration.upstream(model).is_none() {
+            if model.provider() != OWN_PROVIDER && !listed.contains(model) {
                 let message = format!(
                     "the alias is for {model}, and {}{}",
                     self.unknown(&model.to_string()),

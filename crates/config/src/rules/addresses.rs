@@ -21,9 +21,10 @@ const ENDPOINTS: [&str; 5] = ["/chat/completions", "/completions", "/responses",
 pub(super) fn check(ground: &Ground<'_>, report: &mut Report<'_>) {
     for (provider, entry) in ground.providers() {
         let row_urls = entry.get("models").map(|at| items(&at)).unwrap_or_default().into_iter().filter_map(|row| {
+            let at = row.get("baseUrl")?;
             let id = row.get("id")?.as_str()?.trim();
             let model = provider.models.iter().find(|model| model.id == id)?;
-            Some((row.get("baseUrl")?, model.base_url.clone()?, model.api.as_ref().or(provider.api.as_ref())))
+            Some((at, model.base_url.clone()?, model.api.as_ref().or(provider.api.as_ref())))
         });
         let own = entry.get("baseUrl").zip(provider.base_url.clone()).map(|(at, url)| (at, url, provider.api.as_ref()));
         let location = ground.location(provider);
