@@ -224,7 +224,8 @@ class Desktop(unittest.TestCase):
         with self.world.log.open("ab") as log:
             session = subprocess.Popen(command, env=self.world.environment(), stdout=log, stderr=log)
         self.addCleanup(world.end, session)
-        window = until("the window", self.world.windows, 20)[0]
+        # A new bus starts the desktop portal, and with it whatever keeps secrets: up to 25 s where that hangs.
+        window = until("the window", self.world.windows, 45)[0]
         until("the web view runs", lambda: "WebKitWebProces" in descendants(session.pid))
         subprocess.run(["xdotool", "windowactivate", "--sync", window], check=True)
         subprocess.run(["xdotool", "key", "alt+F4"], check=True)

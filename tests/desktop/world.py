@@ -57,7 +57,7 @@ CONFIG = """\
       "cloud/gpt-5.2": { alias: 'GPT' }, // dear!
     },
   } },
-  someone: { elses: [+1, .5, 0xBEEF, Infinity], },
+  channels: { elses: [+1, .5, 0xBEEF, Infinity], },
 }
 // the end\
 """.replace("400_000_", "400000")
