@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use pilotlight_config::diagnostic::{Diagnostic, Severity};
+use pilotlight_config::rules::Surroundings;
 use pilotlight_config::{ConfigLocation, Environment, Home, check as reading, settings_store, store};
 use serde_json::json;
 
@@ -48,8 +49,12 @@ pub(crate) fn use_model(name: &str, files: &FileArguments, json: bool) -> Result
 /// `pilotlight config check [FILE]`
 pub(crate) fn check(file: Option<&Path>, json: bool) -> Result<ExitCode, Failure> {
     let environment = Environment::of_process();
-    let location = ConfigLocation::find(&environment, &Home::from(&environment), file);
-    let read = reading::read(&location, &environment);
+    let home = Home::from(&environment);
+    let location = ConfigLocation::find(&environment, &home, file);
+    // Where a provider runs may be said in the settings, against what its address looks like.
+    let providers = &settings_store::read(&home.settings_file(), &environment).settings.providers;
+    let locations = providers.iter().filter_map(|(id, provider)| Some((id.clone(), provider.location?))).collect();
+    let read = reading::read_with(&location, &environment, &Surroundings { locations, ..Surroundings::default() });
     let value: Vec<_> = read
         .diagnostics
         .iter()

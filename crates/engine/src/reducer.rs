@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pilotlight_config::diagnostic::Diagnostic;
+use pilotlight_config::diagnostic::{Diagnostic, Severity};
 use pilotlight_config::settings_store::SettingsState;
 use pilotlight_config::store::ConfigState;
 use pilotlight_gateway::{Event, Outcome, Phase, Served};
@@ -183,7 +183,14 @@ impl Reducer {
                 openclaw: config.location.openclaw,
                 revision: config.revision.clone(),
                 stale: config.stale,
-                problems: config.diagnostics.iter().chain(&settings.diagnostics).map(problem).collect(),
+                // What is only worth knowing stands on the Models page, and is no reason for a banner.
+                problems: config
+                    .diagnostics
+                    .iter()
+                    .chain(&settings.diagnostics)
+                    .filter(|diagnostic| diagnostic.severity > Severity::Info)
+                    .map(problem)
+                    .collect(),
             },
             chain: catalogue.chain.clone(),
             models,
