@@ -66,7 +66,7 @@ pub struct Provider {
 pub enum Key {
     /// Written out in the file.
     Literal(Secret),
-    /// Taken from the environment: `${VAR}`, a bare variable name, or `{source: "env", id: "VAR"}`.
+    /// Taken from the environment: `${VAR}`, a bare variable name, or `{source: "env", provider: "default", id: "VAR"}`.
     FromEnvironment {
         /// The variable; of several in one value, the first.
         variable: String,
@@ -119,7 +119,7 @@ impl Key {
             )),
             Self::Reference { source, id } => Some(format!(
                 "the key is a secret ref that cannot be read here (source {source:?}, id {id:?}): use \"${{VARIABLE}}\" \
-                 or {{source: \"env\", id: \"VARIABLE\"}}"
+                 or {{source: \"env\", provider: \"default\", id: \"VARIABLE\"}}"
             )),
         }
     }
