@@ -1,4 +1,4 @@
-//! The client and upstream APIs: their names, paths, SSE framing, error shapes and usage.
+//! The client and upstream APIs: their names, paths, SSE framing, error shapes, usage, and translation between them.
 //!
 //! Must not know: sockets, files, clocks, OpenClaw's configuration. Everything here is a pure function of its input.
 
@@ -13,6 +13,7 @@ mod secret;
 pub mod signal;
 mod splice;
 pub mod sse;
+pub mod translate;
 mod usage;
 
 pub use api::{ClientApi, UpstreamApi};

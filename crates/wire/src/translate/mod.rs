@@ -1,0 +1,88 @@
+//! Translation between the client and upstream APIs, in two halves that meet in no API's own form: a request becomes a
+//! [`Prompt`] and is written for the upstream; what the upstream answers becomes [`Event`]s and is written for the client.
+//!
+//! Only a request whose two sides differ comes here; where they are the same, the bytes pass untouched. Must not know:
+//! sockets, clocks, which upstream is asked next.
+
+pub mod event;
+pub mod names;
+pub mod note;
+pub mod opaque;
+pub mod prompt;
+
+use bytes::Bytes;
+
+pub use event::{Block, Event, Finish};
+pub use names::{ClientTool, Names};
+pub use note::Note;
+pub use opaque::{Opaque, OpaqueKind};
+pub use prompt::{Part, Prompt, Role, Turn};
+
+use crate::UpstreamApi;
+
+/// What the writer of a request must know of the upstream.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// The API it speaks.
+    pub api: UpstreamApi,
+    /// The provider's id in the configuration: what [`Opaque`] is checked against.
+    pub provider: String,
+    /// The `model` to ask it for.
+    pub model: String,
+    /// The most tokens that the configuration lets it write.
+    pub max_tokens: Option<u64>,
+    /// Whether it is the vendor of the API itself (api.openai.com, api.anthropic.com, generativelanguage.googleapis.com),
+    /// which refuses what others need and takes what others refuse.
+    pub vendor: bool,
+    /// Whether the configuration says that the model takes pictures; none: not known.
+    pub images: Option<bool>,
+}
+
+/// A request, written for an upstream.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The path below the base URL, with its leading slash (`/chat/completions`; `/models/x:streamGenerateContent`).
+    /// Messages' is `/v1/messages`, Ollama's `/api/chat`: the gateway knows which base URLs have a `/v1` of their own.
+    pub path: String,
+    /// The query without its question mark.
+    pub query: Option<String>,
+    /// Headers that the API asks for, besides key and content type.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON.
+    pub body: Bytes,
+    /// The tools' names there and here.
+    pub names: Names,
+    /// What was left out, in reading and in writing.
+    pub notes: Vec<Note>,
+}
+
+/// What the reader of an upstream's answer must know of the request.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The API that the upstream speaks.
+    pub api: UpstreamApi,
+    /// The provider's id: the name on every [`Opaque`] that is read.
+    pub provider: String,
+    /// The `model` that it was asked for; tells MiniMax, whose answers begin inside their thoughts.
+    pub model: String,
+}
+
+/// What the writer of an answer must know of the request.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// An id of ours, of letters and digits, from which the API's own are made (`resp_…`, `chatcmpl-…`, `msg_…`).
+    pub id: String,
+    /// Unix time in seconds.
+    pub created: u64,
+    /// The `model` that the client is told: the ref that answers.
+    pub model: String,
+    /// Whether a Chat stream tells its usage.
+    pub usage_wanted: bool,
+    /// An estimate of the input's tokens, for Messages' `message_start`.
+    pub input_estimate: u64,
+    /// The tools' names there and here.
+    pub names: Names,
+    /// What Responses repeats of its request: `tools`, `tool_choice`, `temperature`, `instructions`, `metadata` and so on,
+    /// as the client sent them. Null for the other APIs.
+    pub echo: serde_json::Value,
+}
