@@ -4,14 +4,19 @@
 //! Only a request whose two sides differ comes here; where they are the same, the bytes pass untouched. Must not know:
 //! sockets, clocks, which upstream is asked next.
 
+pub mod answer;
 pub mod event;
 pub mod names;
 pub mod note;
 pub mod opaque;
 pub mod prompt;
 
-use bytes::Bytes;
+use std::collections::HashMap;
 
+use bytes::Bytes;
+use serde_json::Value;
+
+pub use answer::{Reader, read_answer};
 pub use event::{Block, Event, Finish};
 pub use names::{ClientTool, Names};
 pub use note::Note;
@@ -65,6 +70,36 @@ pub struct Asked {
     pub provider: String,
     /// The `model` that it was asked for; tells MiniMax, whose answers begin inside their thoughts.
     pub model: String,
+    /// The JSON Schemas of the tools' arguments, by the names that the upstream was told. Only MiniMax's own form of
+    /// calls needs them: it does not say which arguments are text. May be empty.
+    pub tools: HashMap<String, Value>,
+}
+
+impl Asked {
+    /// Of a request without tools.
+    #[must_use]
+    pub fn new(api: UpstreamApi, provider: impl Into<String>, model: impl Into<String>) -> Self {
+        Self { api, provider: provider.into(), model: model.into(), tools: HashMap::new() }
+    }
+
+    /// Of a request that was written for `upstream`, its tools under `names`.
+    #[must_use]
+    pub fn of(prompt: &Prompt, upstream: &Upstream, names: &Names) -> Self {
+        let mut asked = Self::new(upstream.api.clone(), &upstream.provider, &upstream.model);
+        if asked.is_minimax() {
+            let named = |tool: &prompt::Tool| names.of_client(&tool.name, tool.namespace.as_deref()).to_owned();
+            let tools = prompt.tools.iter().filter_map(|tool| Some((named(tool), tool.parameters.clone()?)));
+            asked.tools = tools.collect();
+        }
+        asked
+    }
+
+    /// Whether the model is of the MiniMax M2 family, by its name.
+    #[must_use]
+    pub fn is_minimax(&self) -> bool {
+        let letters = self.model.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase());
+        letters.collect::<String>().contains("minimaxm2")
+    }
 }
 
 /// What the writer of an answer must know of the request.

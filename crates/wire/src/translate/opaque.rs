@@ -31,6 +31,9 @@ pub enum OpaqueKind {
     Redacted,
     /// Gemini's `thoughtSignature`.
     ThoughtSignature,
+    /// An entry of the `reasoning_details` that some Chat upstreams have, as JSON; of a `reasoning.text` without its
+    /// text, of a `reasoning.summary` without its summary, which are the thought's own.
+    Detail,
 }
 
 /// What an envelope begins with.
