@@ -5,6 +5,7 @@
 //! sockets, clocks, which upstream is asked next.
 
 pub mod answer;
+pub mod compat;
 pub mod event;
 pub mod names;
 pub mod note;
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 pub use answer::{Reader, read_answer};
+pub use compat::Compat;
 pub use event::{Block, Event, Finish};
 pub use names::{ClientTool, Names};
 pub use note::Note;
@@ -41,6 +43,8 @@ pub struct Upstream {
     pub vendor: bool,
     /// Whether the configuration says that the model takes pictures; none: not known.
     pub images: Option<bool>,
+    /// What the configuration says that it does its own way.
+    pub compat: Compat,
 }
 
 /// A request, written for an upstream.
