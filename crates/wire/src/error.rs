@@ -83,8 +83,8 @@ pub struct ApiError {
     pub code: Cow<'static, str>,
     /// What, and what to do.
     pub message: String,
-    /// The key of the request that is wrong.
-    pub param: Option<&'static str>,
+    /// The key of the request that is wrong: `model`, `messages[2].content`.
+    pub param: Option<Cow<'static, str>>,
 }
 
 /// Where a stream stands when an error ends it.
@@ -109,8 +109,8 @@ impl ApiError {
 
     /// The same, about a key of the request.
     #[must_use]
-    pub fn about(mut self, param: &'static str) -> Self {
-        self.param = Some(param);
+    pub fn about(mut self, param: impl Into<Cow<'static, str>>) -> Self {
+        self.param = Some(param.into());
         self
     }
 

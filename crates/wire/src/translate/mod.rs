@@ -11,6 +11,7 @@ pub mod names;
 pub mod note;
 pub mod opaque;
 pub mod prompt;
+pub mod read;
 
 use std::collections::HashMap;
 
@@ -24,6 +25,7 @@ pub use names::{ClientTool, Names};
 pub use note::Note;
 pub use opaque::{Opaque, OpaqueKind};
 pub use prompt::{Part, Prompt, Role, Turn};
+pub use read::read_request;
 
 use crate::UpstreamApi;
 

@@ -67,6 +67,22 @@ impl Opaque {
             .unwrap_or_else(|| Self { provider: None, kind, value: text.to_owned(), id: None })
     }
 
+    /// A tool call's id that carries this to the result and back, through clients that keep nothing else of a call.
+    #[must_use]
+    pub fn on_id(&self, id: &str) -> String {
+        format!("{id}~{}", self.seal())
+    }
+
+    /// A tool call's id without what [`Opaque::on_id`] put on it, and that.
+    #[must_use]
+    pub fn split_id(id: &str) -> (&str, Option<Self>) {
+        let Some((bare, seal)) = id.split_once('~').filter(|(_, rest)| rest.starts_with(MARK)) else {
+            return (id, None);
+        };
+        let opaque = Self::open(seal, OpaqueKind::ThoughtSignature);
+        (bare, (opaque.value != seal).then_some(opaque))
+    }
+
     /// Whether this provider may be given it back. What has no name on it came through untouched from a provider of
     /// this kind: its own API may have it.
     #[must_use]
@@ -93,6 +109,21 @@ mod tests {
             let opaque = Opaque::open(&text, OpaqueKind::Signature);
             prop_assert_eq!((opaque.provider, opaque.value), (None, text));
         }
+    }
+
+    #[test]
+    fn a_call_carries_it_in_its_id() {
+        let opaque = Opaque {
+            provider: Some("google".into()),
+            kind: OpaqueKind::ThoughtSignature,
+            value: "x/+=".into(),
+            id: None,
+        };
+        let id = opaque.on_id("call_1");
+        assert_eq!(Opaque::split_id(&id), ("call_1", Some(opaque)));
+        assert_eq!(Opaque::split_id("call_1"), ("call_1", None));
+        assert_eq!(Opaque::split_id("a~b"), ("a~b", None));
+        assert_eq!(Opaque::split_id("a~pl1.!"), ("a", None), "broken on its way");
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub struct Prompt {
     pub stream: bool,
     /// The conversation in order, instructions included: Responses' `instructions` and Messages' `system` come first.
     pub turns: Vec<Turn>,
+    /// How many of the first turns are Responses' `instructions`, which hold for this request alone: a later one that
+    /// goes on from its answer does not inherit them.
+    pub instructions: usize,
     /// What the model may call.
     pub tools: Vec<Tool>,
     /// Which of them it must or may call; none: the API's default.
@@ -192,7 +195,8 @@ pub struct Tool {
     pub parameters: Option<Value>,
     /// `strict`.
     pub strict: Option<bool>,
-    /// The `format` of a free-form tool (a grammar or text), as it came; some: it is one.
+    /// The `format` of a free-form tool (a grammar or text), as Responses has it: `{type, syntax, definition}`; some: it
+    /// is one.
     pub custom: Option<Value>,
     /// Anthropic's `cache_control`, as it came.
     pub cache: Option<Value>,
