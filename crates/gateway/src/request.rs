@@ -105,7 +105,7 @@ fn unreadable(error: &BodyError) -> ApiError {
     match error {
         BodyError::Syntax { .. } => ApiError::new(ErrorKind::InvalidRequest, "invalid_json", error.to_string()),
         BodyError::Key { key, .. } => {
-            ApiError::new(ErrorKind::InvalidRequest, "invalid_request", error.to_string()).about(key)
+            ApiError::new(ErrorKind::InvalidRequest, "invalid_request", error.to_string()).about(*key)
         }
     }
 }
