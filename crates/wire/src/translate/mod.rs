@@ -12,6 +12,8 @@ pub mod note;
 pub mod opaque;
 pub mod prompt;
 pub mod read;
+pub mod stream;
+pub mod tell;
 
 use std::collections::HashMap;
 
@@ -26,6 +28,8 @@ pub use note::Note;
 pub use opaque::{Opaque, OpaqueKind};
 pub use prompt::{Part, Prompt, Role, Turn};
 pub use read::read_request;
+pub use stream::{StreamTranslator, translate_answer};
+pub use tell::{Writer, whole};
 
 use crate::UpstreamApi;
 
