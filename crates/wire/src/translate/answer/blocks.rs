@@ -190,6 +190,14 @@ impl<K: PartialEq> Blocks<K> {
         }
     }
 
+    /// What proves the prose that came last, words or thoughts; it ends. Without any, it is a thought of its own.
+    pub fn seal_prose(&mut self, opaque: Opaque) {
+        match self.waiting.iter().rposition(|block| block.key.is_none() && block.end.is_none()) {
+            Some(place) => self.end_at(place, Some(opaque)),
+            None => self.sealed(opaque),
+        }
+    }
+
     /// Ends the prose without a key that is open, if any is.
     pub fn end_prose(&mut self, opaque: Option<Opaque>) {
         let open = |block: &Waiting<K>| block.key.is_none() && block.end.is_none();

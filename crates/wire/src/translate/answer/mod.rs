@@ -6,6 +6,11 @@
 #![allow(dead_code)]
 
 mod blocks;
+mod gemini;
+mod messages;
+mod partial_args;
+mod responses;
+mod value;
 
 use std::hash::{DefaultHasher, Hasher};
 
@@ -26,6 +31,9 @@ pub struct Reader {
 /// beside it a `whole(&Asked, &[u8]) -> Vec<Event>`.
 #[derive(Debug)]
 enum Inner {
+    Responses(Box<responses::Responses>),
+    Messages(Box<messages::Messages>),
+    Gemini(Box<gemini::Gemini>),
     /// Of an API that is not spoken: it fails at once, and once.
     Unspoken(Option<Failure>),
 }
@@ -35,6 +43,9 @@ impl Reader {
     #[must_use]
     pub fn new(asked: &Asked) -> Self {
         let inner = match &asked.api {
+            UpstreamApi::OpenaiResponses => Inner::Responses(Box::new(responses::Responses::new(asked))),
+            UpstreamApi::AnthropicMessages => Inner::Messages(Box::new(messages::Messages::new(asked))),
+            UpstreamApi::GoogleGenerativeAi => Inner::Gemini(Box::new(gemini::Gemini::new(asked))),
             UpstreamApi::Other(_) => Inner::Unspoken(Some(unspoken(asked))),
             _ => Inner::Unspoken(Some(unspoken(asked))),
         };
@@ -42,8 +53,11 @@ impl Reader {
     }
 
     /// Reads one event of the stream; of Ollama, one line.
-    pub fn read(&mut self, _frame: &Frame) -> Vec<Event> {
+    pub fn read(&mut self, frame: &Frame) -> Vec<Event> {
         match &mut self.inner {
+            Inner::Responses(reader) => reader.read(frame),
+            Inner::Messages(reader) => reader.read(frame),
+            Inner::Gemini(reader) => reader.read(frame),
             Inner::Unspoken(failure) => failure.take().map(Event::Failed).into_iter().collect(),
         }
     }
@@ -51,6 +65,9 @@ impl Reader {
     /// The body has ended. A stream that ends without its API's terminal has failed.
     pub fn end(&mut self) -> Vec<Event> {
         match &mut self.inner {
+            Inner::Responses(reader) => reader.end(),
+            Inner::Messages(reader) => reader.end(),
+            Inner::Gemini(reader) => reader.end(),
             Inner::Unspoken(failure) => failure.take().map(Event::Failed).into_iter().collect(),
         }
     }
@@ -59,8 +76,11 @@ impl Reader {
 /// Reads a whole body that came with a good status. What is an error all the same, or no answer at all, is
 /// [`Event::Failed`].
 #[must_use]
-pub fn read_answer(asked: &Asked, _body: &[u8]) -> Vec<Event> {
+pub fn read_answer(asked: &Asked, body: &[u8]) -> Vec<Event> {
     match &asked.api {
+        UpstreamApi::OpenaiResponses => responses::whole(asked, body),
+        UpstreamApi::AnthropicMessages => messages::whole(asked, body),
+        UpstreamApi::GoogleGenerativeAi => gemini::whole(asked, body),
         UpstreamApi::Other(_) => vec![Event::Failed(unspoken(asked))],
         _ => vec![Event::Failed(unspoken(asked))],
     }

@@ -1,0 +1,308 @@
+//! What a Messages upstream answers: Anthropic's API, and the servers that speak it. Must not know: who asked.
+//!
+//! Source of the events: Anthropic's API documentation, its SDKs' types, and recorded streams.
+
+use serde_json::Value;
+
+use super::blocks::Blocks;
+use super::value::{holds, list, text};
+use super::{Payload, cut, malformed, no_answer, payload};
+use crate::failure::Failure;
+use crate::sse::Frame;
+use crate::translate::{Asked, Event, Finish, Opaque, OpaqueKind};
+use crate::{ClientApi, Usage, signal};
+
+/// Reads the events of one answer.
+#[derive(Debug)]
+pub struct Messages {
+    provider: String,
+    blocks: Blocks<u64>,
+    /// The content block under way.
+    open: Option<Open>,
+    /// Pages that words were taken from which have not come yet.
+    cited: Vec<(String, Option<String>)>,
+    /// A call that was under way when the message began anew.
+    torn: Option<Call>,
+    /// How many calls there were: each has its number as its key.
+    calls: u64,
+    reason: Option<String>,
+    sequence: Option<String>,
+}
+
+#[derive(Debug)]
+enum Open {
+    /// Thoughts, and their signature so far.
+    Thoughts(String),
+    Call(Call),
+    /// The second beginning of a call of which a part was passed on: its arguments so far.
+    Again(String),
+    /// Words, which need nothing remembered, and what is dropped.
+    Other,
+}
+
+#[derive(Debug)]
+struct Call {
+    key: u64,
+    name: String,
+    /// What its block began with: all of its arguments, where no piece of them follows.
+    input: String,
+    /// What was passed on of its arguments.
+    sent: String,
+}
+
+/// Reads a whole message.
+pub fn whole(asked: &Asked, body: &[u8]) -> Vec<Event> {
+    let mut reader = Messages::new(asked);
+    match (signal::read_body(ClientApi::Messages, body), serde_json::from_slice::<Value>(body)) {
+        (signal::Answer::Whole(_), Ok(message)) => {
+            if let Err(failure) = reader.start(&message).and_then(|()| reader.stop()) {
+                reader.blocks.fail(failure);
+            }
+        }
+        _ => reader.blocks.fail(no_answer(body)),
+    }
+    reader.blocks.take()
+}
+
+impl Messages {
+    /// A reader of an answer that begins.
+    pub fn new(asked: &Asked) -> Self {
+        Self {
+            provider: asked.provider.clone(),
+            blocks: Blocks::default(),
+            open: None,
+            cited: Vec::new(),
+            torn: None,
+            calls: 0,
+            reason: None,
+            sequence: None,
+        }
+    }
+
+    /// Reads one event.
+    pub fn read(&mut self, frame: &Frame) -> Vec<Event> {
+        if self.blocks.is_over() {
+            return Vec::new();
+        }
+        let read = match payload(frame) {
+            Payload::Nothing | Payload::Done => Ok(()),
+            Payload::Bare(body) => Err(no_answer(body)),
+            Payload::Json(data) => match serde_json::from_slice(data) {
+                Ok(data) => self.event(frame.name(), &data),
+                Err(error) => Err(malformed(&error)),
+            },
+        };
+        if let Err(failure) = read {
+            self.blocks.fail(failure);
+        }
+        let events = self.blocks.take();
+        if events.is_empty() { vec![Event::Life] } else { events }
+    }
+
+    /// The body has ended.
+    pub fn end(&mut self) -> Vec<Event> {
+        self.blocks.fail(cut());
+        self.blocks.take()
+    }
+
+    fn event(&mut self, name: &str, data: &Value) -> Result<(), Failure> {
+        let kind = data.get("type").and_then(Value::as_str).unwrap_or(name);
+        // LM Studio leaves the `type` of an error out.
+        if kind == "error" || name == "error" || holds(data.get("error")) {
+            return Err(Failure::read(data).unwrap_or_else(|| Failure::read_error(data)));
+        }
+        let part = |key: &str| data.get(key).unwrap_or(&Value::Null);
+        match kind {
+            "message_start" => self.start(part("message")),
+            "content_block_start" => self.block(part("content_block")),
+            "content_block_delta" => self.delta(part("delta")),
+            "content_block_stop" => self.stop_block(),
+            "message_delta" => {
+                self.saw_reason(part("delta"));
+                if holds(part("delta").get("stop_details")) {
+                    self.blocks.dropped("stop_details");
+                }
+                if let Some(usage) = Usage::read(part("usage")) {
+                    self.blocks.usage(usage);
+                }
+                Ok(())
+            }
+            "message_stop" => self.stop(),
+            _ => Ok(()),
+        }
+    }
+
+    fn start(&mut self, message: &Value) -> Result<(), Failure> {
+        let usage = message.get("usage").and_then(Usage::read);
+        self.blocks.start(text(message.get("id")), text(message.get("model")), usage);
+        // Some begin a message anew in the middle of it. A call that was under way waits for its second beginning.
+        match self.open.take() {
+            Some(Open::Call(call)) => self.torn = Some(call),
+            Some(Open::Again(_)) => {}
+            _ => self.blocks.end_prose(None),
+        }
+        // A message that begins with content has all of it.
+        for block in list(message.get("content")) {
+            self.block(block)?;
+            self.stop_block()?;
+        }
+        self.saw_reason(message);
+        Ok(())
+    }
+
+    fn block(&mut self, block: &Value) -> Result<(), Failure> {
+        self.stop_block()?;
+        let piece = |key: &str| text(block.get(key)).unwrap_or_default();
+        self.open = Some(match block.get("type").and_then(Value::as_str).unwrap_or_default() {
+            "text" => {
+                self.words(&piece("text"));
+                list(block.get("citations")).for_each(|citation| self.citation(citation));
+                Open::Other
+            }
+            "thinking" => {
+                self.blocks.reasoning(&piece("thinking"));
+                Open::Thoughts(piece("signature"))
+            }
+            "redacted_thinking" => {
+                self.seal(OpaqueKind::Redacted, piece("data"));
+                Open::Other
+            }
+            "tool_use" => return self.call(piece("id"), piece("name"), block.get("input")),
+            other => {
+                self.blocks.dropped(other);
+                Open::Other
+            }
+        });
+        Ok(())
+    }
+
+    fn call(&mut self, id: String, name: String, input: Option<&Value>) -> Result<(), Failure> {
+        let input = input.filter(|input| holds(Some(input))).map(Value::to_string).unwrap_or_default();
+        if self.torn.as_ref().is_some_and(|torn| torn.name == name) {
+            self.open = Some(Open::Again(String::new()));
+            return self.go_on(&input, false);
+        }
+        self.calls += 1;
+        let key = self.calls;
+        let id = if id.is_empty() { super::made_id(name.as_bytes(), usize::try_from(key).unwrap_or(0)) } else { id };
+        self.blocks.tool_begin(key, id, name.clone(), false);
+        self.open = Some(Open::Call(Call { key, name, input, sent: String::new() }));
+        Ok(())
+    }
+
+    fn delta(&mut self, delta: &Value) -> Result<(), Failure> {
+        let piece = |key: &str| delta.get(key).and_then(Value::as_str).unwrap_or_default();
+        // What kind of block it stands in is not asked: some servers put thoughts and words into the same one.
+        match delta.get("type").and_then(Value::as_str).unwrap_or_default() {
+            "text_delta" => self.words(piece("text")),
+            "thinking_delta" => self.blocks.reasoning(piece("thinking")),
+            "signature_delta" => match &mut self.open {
+                Some(Open::Thoughts(signature)) => signature.push_str(piece("signature")),
+                _ => self.seal(OpaqueKind::Signature, piece("signature").to_owned()),
+            },
+            "input_json_delta" => match &mut self.open {
+                Some(Open::Call(call)) => {
+                    call.sent.push_str(piece("partial_json"));
+                    self.blocks.tool_arguments(&call.key, piece("partial_json"));
+                }
+                Some(Open::Again(_)) => self.go_on(piece("partial_json"), false)?,
+                _ => {}
+            },
+            "citations_delta" => self.citation(delta.get("citation").unwrap_or(&Value::Null)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn stop_block(&mut self) -> Result<(), Failure> {
+        match self.open.take() {
+            Some(Open::Thoughts(signature)) => self.seal(OpaqueKind::Signature, signature),
+            Some(Open::Call(call)) => {
+                // Some put all of the arguments into the block's beginning and send no pieces.
+                if call.sent.is_empty() {
+                    self.blocks.tool_arguments(&call.key, &call.input);
+                }
+                self.blocks.tool_end(&call.key, None);
+            }
+            Some(again @ Open::Again(_)) => {
+                self.open = Some(again);
+                self.go_on("", true)?;
+                self.open = None;
+            }
+            Some(Open::Other) | None => {}
+        }
+        self.cited.clear();
+        self.blocks.end_prose(None);
+        Ok(())
+    }
+
+    /// Takes a piece of a call's second beginning: what it has beyond the part that was passed on goes on there.
+    fn go_on(&mut self, piece: &str, over: bool) -> Result<(), Failure> {
+        let (Some(Open::Again(so_far)), Some(torn)) = (&mut self.open, &mut self.torn) else { return Ok(()) };
+        so_far.push_str(piece);
+        let same = if over { torn.sent.len() } else { torn.sent.len().min(so_far.len()) };
+        if so_far.as_bytes().get(..same) != torn.sent.as_bytes().get(..same) {
+            return Err(torn_off());
+        }
+        let more = so_far.get(torn.sent.len()..).unwrap_or_default().to_owned();
+        torn.sent.push_str(&more);
+        self.blocks.tool_arguments(&torn.key, &more);
+        if over {
+            self.blocks.tool_end(&torn.key, None);
+            self.torn = None;
+        }
+        Ok(())
+    }
+
+    fn words(&mut self, words: &str) {
+        self.blocks.text(words);
+        if !words.is_empty() {
+            for (url, title) in self.cited.drain(..) {
+                self.blocks.citation(url, title);
+            }
+        }
+    }
+
+    fn citation(&mut self, citation: &Value) {
+        // One without an address is of a document that the client sent; no other API has a place for it.
+        let Some(url) = text(citation.get("url")) else { return self.blocks.dropped("citations") };
+        let title = text(citation.get("title"));
+        // Most come ahead of the words.
+        if !self.blocks.citation(url.clone(), title.clone()) {
+            self.cited.push((url, title));
+        }
+    }
+
+    fn stop(&mut self) -> Result<(), Failure> {
+        self.stop_block()?;
+        if self.torn.is_some() {
+            return Err(torn_off());
+        }
+        self.blocks.finish(match self.reason.as_deref() {
+            None | Some("end_turn" | "stop") => Finish::Stop,
+            Some("tool_use") => Finish::ToolCalls,
+            Some("max_tokens") => Finish::Length,
+            Some("stop_sequence") => Finish::StopSequence(self.sequence.take()),
+            Some("refusal") => Finish::Refusal,
+            Some("pause_turn") => Finish::Pause,
+            Some("model_context_window_exceeded") => Finish::ContextFull,
+            Some(other) => Finish::Other(other.to_owned()),
+        });
+        Ok(())
+    }
+
+    fn saw_reason(&mut self, holder: &Value) {
+        self.reason = text(holder.get("stop_reason")).or(self.reason.take());
+        self.sequence = text(holder.get("stop_sequence")).or(self.sequence.take());
+    }
+
+    fn seal(&mut self, kind: OpaqueKind, value: String) {
+        if !value.is_empty() {
+            self.blocks.sealed(Opaque { provider: Some(self.provider.clone()), kind, value, id: None });
+        }
+    }
+}
+
+fn torn_off() -> Failure {
+    Failure::new("the upstream began its message anew in the middle of a tool call, and differently")
+}
