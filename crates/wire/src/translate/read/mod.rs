@@ -7,7 +7,9 @@
 mod calls;
 mod chat;
 mod fields;
+mod items;
 mod part;
+mod responses;
 mod tools;
 
 use serde_json::Value;
@@ -31,7 +33,8 @@ pub fn read_request(api: ClientApi, body: &[u8]) -> std::result::Result<Prompt, 
     let fields = Fields::of(&value)?;
     let prompt = match api {
         ClientApi::Chat => chat::read(fields),
-        ClientApi::Responses | ClientApi::Messages => Err(Wrong::new("cannot be read yet")),
+        ClientApi::Responses => responses::read(fields),
+        ClientApi::Messages => Err(Wrong::new("cannot be read yet")),
         ClientApi::Completions | ClientApi::Embeddings => {
             let message = format!("{} can only be asked of an upstream that speaks it", api.title());
             return Err(ApiError::new(ErrorKind::InvalidRequest, "unsupported_api", message).about("model"));

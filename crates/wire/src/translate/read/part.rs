@@ -57,7 +57,8 @@ fn text(fields: Fields<'_>) -> Result<Part> {
     Ok(Part::Text { text: fields.needed("text")?.to_owned(), cache: fields.cloned("cache_control") })
 }
 
-fn image(fields: Fields<'_>) -> Result<Part> {
+/// Reads a picture.
+pub fn image(fields: Fields<'_>) -> Result<Part> {
     let detail = fields.owned("detail")?;
     match fields.get("image_url") {
         Some(Value::String(url)) => Ok(Part::Image { source: source(url), detail }),
