@@ -8,6 +8,7 @@ mod calls;
 mod chat;
 mod fields;
 mod items;
+mod messages;
 mod part;
 mod responses;
 mod tools;
@@ -34,7 +35,7 @@ pub fn read_request(api: ClientApi, body: &[u8]) -> std::result::Result<Prompt, 
     let prompt = match api {
         ClientApi::Chat => chat::read(fields),
         ClientApi::Responses => responses::read(fields),
-        ClientApi::Messages => Err(Wrong::new("cannot be read yet")),
+        ClientApi::Messages => messages::read(fields),
         ClientApi::Completions | ClientApi::Embeddings => {
             let message = format!("{} can only be asked of an upstream that speaks it", api.title());
             return Err(ApiError::new(ErrorKind::InvalidRequest, "unsupported_api", message).about("model"));
