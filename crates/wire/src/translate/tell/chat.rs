@@ -196,11 +196,12 @@ pub(super) fn whole(opening: &Opening, events: &[Event]) -> Bytes {
             Block::Text => text += &block.text,
             Block::Refusal => refusal += &block.text,
             Block::Reasoning | Block::Summary => {
-                if !block.text.is_empty() && !thoughts.is_empty() && (apart || block.block == Block::Summary) {
+                apart |= block.block == Block::Summary && !thoughts.is_empty();
+                if !block.text.is_empty() && std::mem::take(&mut apart) {
                     thoughts += "\n\n";
                 }
-                apart = block.opaque.is_some();
                 thoughts += &block.text;
+                apart |= block.opaque.is_some() && !thoughts.is_empty();
             }
             Block::ToolCall { id, name, custom } => {
                 let tool = opening.names.of_upstream(name);

@@ -60,11 +60,11 @@ impl Messages {
 
     pub(super) fn delta(&mut self, text: &str, out: &mut Vec<u8>) {
         match self.begun.take() {
-            Some(Block::Reasoning | Block::Summary) => {
-                if let Some(Open::Thinking) = self.open {
-                    self.piece("thinking_delta", "thinking", "\n\n", out);
-                } else {
+            Some(block @ (Block::Reasoning | Block::Summary)) => {
+                if !matches!(self.open, Some(Open::Thinking)) {
                     self.open_thinking(out);
+                } else if block == Block::Summary {
+                    self.piece("thinking_delta", "thinking", "\n\n", out);
                 }
             }
             Some(_) => {
@@ -215,7 +215,9 @@ pub(super) fn whole(opening: &Opening, events: &[Event]) -> Bytes {
         match &block.block {
             Block::Reasoning | Block::Summary => {
                 if !block.text.is_empty() {
-                    thoughts = Some(thoughts.map_or_else(|| block.text.clone(), |text| text + "\n\n" + &block.text));
+                    let before =
+                        thoughts.take().map(|text| if block.block == Block::Summary { text + "\n\n" } else { text });
+                    thoughts = Some(before.unwrap_or_default() + &block.text);
                 }
                 match &block.opaque {
                     Some(opaque) if opaque.kind == OpaqueKind::Redacted => {
