@@ -69,11 +69,13 @@ impl Failure {
         bare.then(|| Self::read_error(value))
     }
 
-    /// Reads the object that says what went wrong: `message`, `code` (also a number), `type`.
+    /// Reads the object that says what went wrong: `message`, `code` (also a number), `type`, Google's `status`.
     #[must_use]
     pub fn read_error(error: &Value) -> Self {
         let kind = text(error.get("type")).filter(|kind| kind != "error");
-        let code = text(error.get("code")).or(kind);
+        // Beside Google's `status`, the code is only the HTTP status once more.
+        let status = text(error.get("status")).filter(|_| error.get("code").is_some_and(Value::is_number));
+        let code = status.or_else(|| text(error.get("code"))).or(kind);
         let message = text(error.get("message"))
             .or_else(|| error.get("error").map(|inner| text(Some(inner)).unwrap_or_else(|| inner.to_string())))
             .or_else(|| code.clone())
@@ -116,11 +118,19 @@ impl Failure {
             "model_not_loaded" => return Meaning::NotLoaded,
             "model_load_failed" => return Meaning::LoadFailed,
             "context_length_exceeded" => return Meaning::ContextOverflow,
-            "invalid_api_key" | "authentication_error" | "permission_error" => return Meaning::Unauthorized,
+            "invalid_api_key"
+            | "authentication_error"
+            | "permission_error"
+            | "unauthenticated"
+            | "permission_denied" => {
+                return Meaning::Unauthorized;
+            }
             "insufficient_quota" | "billing_hard_limit_reached" | "billing_not_active" | "billing_error" => {
                 return Meaning::Payment;
             }
-            "rate_limit_exceeded" | "rate_limit_error" | "overloaded_error" | "429" => return Meaning::RateLimited,
+            "rate_limit_exceeded" | "rate_limit_error" | "overloaded_error" | "429" | "resource_exhausted" => {
+                return Meaning::RateLimited;
+            }
             _ => {}
         }
         if says(&["no models loaded", "no model loaded", "model is not loaded", "model not loaded"]) {
@@ -144,6 +154,7 @@ impl Failure {
             "prompt is too long",
             "exceeds the available context",
             "greater than the context length",
+            "exceeds the maximum number of tokens",
         ]) {
             return Meaning::ContextOverflow;
         }
@@ -193,6 +204,11 @@ mod tests {
             (json!({"error": {"message": "m", "code": "c", "type": "t"}}), Some("c"), "m"),
             (json!({"error": {"message": "m", "code": null, "type": "t"}}), Some("t"), "m"),
             (json!({"error": {"message": "m", "code": 429}}), Some("429"), "m"),
+            (
+                json!({"error": {"code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED"}}),
+                Some("RESOURCE_EXHAUSTED"),
+                "m",
+            ),
             (json!({"error": {"message": "m"}, "message": "m"}), None, "m"),
             (
                 json!({"type": "error", "error": {"type": "overloaded_error", "message": "m"}}),
@@ -235,6 +251,7 @@ mod tests {
             ("n_keep: 9000 >= n_ctx: 4096", Meaning::ContextOverflow),
             ("Input does not fit in context length", Meaning::ContextOverflow),
             ("The model `x` does not exist or you do not have access to it.", Meaning::ModelNotFound),
+            ("The input token count (1048577) exceeds the maximum number of tokens allowed.", Meaning::ContextOverflow),
             ("Your credit balance is too low to access the Anthropic API.", Meaning::Payment),
             ("Unsupported parameter: 'temperature'", Meaning::Other),
         ];
@@ -246,5 +263,8 @@ mod tests {
         assert_eq!(coded("model_load_failed"), Meaning::LoadFailed);
         assert_eq!(coded("insufficient_quota"), Meaning::Payment);
         assert_eq!(coded("invalid_request_error"), Meaning::InvalidRequest);
+        assert_eq!(coded("RESOURCE_EXHAUSTED"), Meaning::RateLimited);
+        assert_eq!(coded("PERMISSION_DENIED"), Meaning::Unauthorized);
+        assert_eq!(coded("INVALID_ARGUMENT"), Meaning::InvalidRequest);
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::blocks::Blocks;
 use super::value::{holds, list, text};
-use super::{Payload, cut, malformed, no_answer, payload};
+use super::{Payload, cut, made_id, malformed, no_answer, payload};
 use crate::failure::Failure;
 use crate::sse::Frame;
 use crate::translate::{Asked, Event, Finish, Opaque, OpaqueKind};
@@ -16,7 +16,9 @@ use crate::{ClientApi, Usage, signal};
 #[derive(Debug)]
 pub struct Messages {
     provider: String,
-    blocks: Blocks<u64>,
+    blocks: Blocks<usize>,
+    /// The message's id.
+    id: String,
     /// The content block under way.
     open: Option<Open>,
     /// Pages that words were taken from which have not come yet.
@@ -24,7 +26,7 @@ pub struct Messages {
     /// A call that was under way when the message began anew.
     torn: Option<Call>,
     /// How many calls there were: each has its number as its key.
-    calls: u64,
+    calls: usize,
     reason: Option<String>,
     sequence: Option<String>,
 }
@@ -42,7 +44,7 @@ enum Open {
 
 #[derive(Debug)]
 struct Call {
-    key: u64,
+    key: usize,
     name: String,
     /// What its block began with: all of its arguments, where no piece of them follows.
     input: String,
@@ -70,6 +72,7 @@ impl Messages {
         Self {
             provider: asked.provider.clone(),
             blocks: Blocks::default(),
+            id: String::new(),
             open: None,
             cited: Vec::new(),
             torn: None,
@@ -134,7 +137,9 @@ impl Messages {
 
     fn start(&mut self, message: &Value) -> Result<(), Failure> {
         let usage = message.get("usage").and_then(Usage::read);
-        self.blocks.start(text(message.get("id")), text(message.get("model")), usage);
+        let id = text(message.get("id"));
+        self.id = id.clone().unwrap_or_default();
+        self.blocks.start(id, text(message.get("model")), usage);
         // Some begin a message anew in the middle of it. A call that was under way waits for its second beginning.
         match self.open.take() {
             Some(Open::Call(call)) => self.torn = Some(call),
@@ -184,7 +189,7 @@ impl Messages {
         }
         self.calls += 1;
         let key = self.calls;
-        let id = if id.is_empty() { super::made_id(name.as_bytes(), usize::try_from(key).unwrap_or(0)) } else { id };
+        let id = if id.is_empty() { made_id(self.id.as_bytes(), key) } else { id };
         self.blocks.tool_begin(key, id, name.clone(), false);
         self.open = Some(Open::Call(Call { key, name, input, sent: String::new() }));
         Ok(())

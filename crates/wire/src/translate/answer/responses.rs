@@ -164,14 +164,17 @@ impl Responses {
         }
     }
 
-    /// The item that an event is about: by its place, else by its id, else the last. One that was not announced begins.
+    /// The item that an event is about: by its place, else by its id, else the last of its kind that is under way
+    /// (llama-server gives no place, and calls an item by an id that it did not begin under). One that was not
+    /// announced begins.
     fn place(&mut self, data: &Value, kind: &str) -> usize {
         let index = data.get("output_index").and_then(Value::as_u64);
         let id = data.get("item_id").or(data.pointer("/item/id")).and_then(Value::as_str);
         let known = match (index, id) {
             (Some(index), _) => self.places.get(&index).copied(),
-            (None, Some(id)) => self.ids.get(id).copied(),
-            (None, None) => self.items.len().checked_sub(1),
+            (None, id) => id
+                .and_then(|id| self.ids.get(id).copied())
+                .or_else(|| self.items.iter().rposition(|item| !item.done && item.kind == kind)),
         };
         known.unwrap_or_else(|| self.add(index, id, kind))
     }
