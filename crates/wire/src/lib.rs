@@ -7,6 +7,7 @@ pub mod body;
 pub mod error;
 pub mod failure;
 pub mod heartbeat;
+pub mod lines;
 mod location;
 mod model_ref;
 mod secret;

@@ -333,3 +333,53 @@ fn gemini() {
         assert_eq!(last.sealed, 1, "{file}: each has one signature");
     }
 }
+
+#[test]
+fn chat() {
+    let api = UpstreamApi::OpenaiCompletions;
+    for (entry, answers) in recordings("chat") {
+        let file = entry["file"].as_str().unwrap();
+        // Another API, which is never translated.
+        if file.starts_with("openai.completion.") {
+            continue;
+        }
+        let (sum, all) = read_all(&api, file, &answers);
+        assert_eq!(sum.text, entry["text"].as_str().unwrap(), "{file}");
+        assert_eq!(sum.reasoning, entry["reasoning"].as_str().unwrap(), "{file}");
+        assert_eq!(sum.tools, tools_of(&entry), "{file}");
+        let finish = match entry["finish"].as_str().unwrap() {
+            "stop" => Finish::Stop,
+            "length" => Finish::Length,
+            "tool_calls" => Finish::ToolCalls,
+            other => panic!("{other}"),
+        };
+        assert_eq!(sum.finish, Some(finish), "{file}");
+        assert_eq!(sum.usage, Usage::read(&entry["usage"]).unwrap(), "{file}");
+        assert_eq!((&sum.failure, all[0].sealed), (&None, 0), "{file}");
+        assert_eq!(all[0].citations > 0, file.contains("perplexity"), "{file}");
+    }
+}
+
+/// The same answers as one whole body each: the deltas of a stream, put together.
+#[test]
+fn whole_chat() {
+    let api = UpstreamApi::OpenaiCompletions;
+    for (entry, answers) in recordings("chat") {
+        let file = entry["file"].as_str().unwrap();
+        if file.starts_with("openai.completion.") {
+            continue;
+        }
+        let call = |(number, tool): (usize, &Value)| json!({"id": format!("c{number}"), "type": "function", "function": {"name": tool["name"], "arguments": tool["args"]}});
+        let calls: Vec<Value> = entry["tools"].as_array().unwrap().iter().enumerate().map(call).collect();
+        let body = json!({"id": "x", "object": "chat.completion", "model": "m", "usage": entry["usage"], "choices": [{
+            "index": 0, "finish_reason": entry["finish"],
+            "message": {"role": "assistant", "content": entry["text"], "reasoning_content": entry["reasoning"], "tool_calls": calls},
+        }]});
+        let asked = Asked::new(api.clone(), "studio", "some-model");
+        let whole = told(&read_answer(&asked, body.to_string().as_bytes()));
+        let streamed = told(&self::read(&api, &stream(&answers[0]), usize::MAX));
+        assert_eq!((&whole.text, &whole.reasoning), (&streamed.text, &streamed.reasoning), "{file}");
+        assert_eq!((&whole.tools, &whole.finish), (&streamed.tools, &streamed.finish), "{file}");
+        assert_eq!((whole.usage, &whole.failure), (streamed.usage, &streamed.failure), "{file}");
+    }
+}

@@ -77,9 +77,9 @@ impl<K: PartialEq> Blocks<K> {
         }
     }
 
-    /// A sign of life.
+    /// A sign of life, unless there is something better to tell.
     pub fn life(&mut self) {
-        if self.over == Over::No {
+        if self.over == Over::No && self.out.is_empty() {
             self.out.push(Event::Life);
         }
     }

@@ -3,13 +3,18 @@
 //! Servers that speak the same API differ; what they really send decides, not only what the API's description says. Must
 //! not know: clients, sockets, clocks.
 
-#![allow(dead_code)]
-
+mod assembly;
 mod blocks;
+mod calls;
+mod chat;
 mod gemini;
+mod json;
 mod messages;
+mod ollama;
 mod partial_args;
 mod responses;
+mod think;
+mod tool_xml;
 mod value;
 
 use std::hash::{DefaultHasher, Hasher};
@@ -19,7 +24,7 @@ use serde_json::Value;
 use super::{Asked, Event};
 use crate::UpstreamApi;
 use crate::failure::Failure;
-use crate::sse::Frame;
+use crate::sse::{Frame, Framer};
 
 /// Reads a stream.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ enum Inner {
     Responses(Box<responses::Responses>),
     Messages(Box<messages::Messages>),
     Gemini(Box<gemini::Gemini>),
+    Chat(Box<chat::Reader>),
+    Ollama(Box<ollama::Reader>),
     /// Of an API that is not spoken: it fails at once, and once.
     Unspoken(Option<Failure>),
 }
@@ -46,18 +53,21 @@ impl Reader {
             UpstreamApi::OpenaiResponses => Inner::Responses(Box::new(responses::Responses::new(asked))),
             UpstreamApi::AnthropicMessages => Inner::Messages(Box::new(messages::Messages::new(asked))),
             UpstreamApi::GoogleGenerativeAi => Inner::Gemini(Box::new(gemini::Gemini::new(asked))),
+            UpstreamApi::OpenaiCompletions => Inner::Chat(Box::new(chat::Reader::new(asked))),
+            UpstreamApi::Ollama => Inner::Ollama(Box::new(ollama::Reader::new(asked))),
             UpstreamApi::Other(_) => Inner::Unspoken(Some(unspoken(asked))),
-            _ => Inner::Unspoken(Some(unspoken(asked))),
         };
         Self { inner }
     }
 
-    /// Reads one event of the stream; of Ollama, one line.
+    /// Reads one event of the stream (of Ollama: one line, by [`crate::lines::LineFramer`]).
     pub fn read(&mut self, frame: &Frame) -> Vec<Event> {
         match &mut self.inner {
             Inner::Responses(reader) => reader.read(frame),
             Inner::Messages(reader) => reader.read(frame),
             Inner::Gemini(reader) => reader.read(frame),
+            Inner::Chat(reader) => reader.read(frame),
+            Inner::Ollama(reader) => reader.read(frame),
             Inner::Unspoken(failure) => failure.take().map(Event::Failed).into_iter().collect(),
         }
     }
@@ -68,22 +78,46 @@ impl Reader {
             Inner::Responses(reader) => reader.end(),
             Inner::Messages(reader) => reader.end(),
             Inner::Gemini(reader) => reader.end(),
+            Inner::Chat(reader) => reader.end(),
+            Inner::Ollama(reader) => reader.end(),
             Inner::Unspoken(failure) => failure.take().map(Event::Failed).into_iter().collect(),
         }
     }
 }
 
 /// Reads a whole body that came with a good status. What is an error all the same, or no answer at all, is
-/// [`Event::Failed`].
+/// [`Event::Failed`]. A server that streams though it was asked not to is understood as well.
 #[must_use]
 pub fn read_answer(asked: &Asked, body: &[u8]) -> Vec<Event> {
+    if is_stream(body) {
+        return read_stream(asked, body);
+    }
     match &asked.api {
         UpstreamApi::OpenaiResponses => responses::whole(asked, body),
         UpstreamApi::AnthropicMessages => messages::whole(asked, body),
         UpstreamApi::GoogleGenerativeAi => gemini::whole(asked, body),
+        UpstreamApi::OpenaiCompletions => chat::whole(asked, body),
+        UpstreamApi::Ollama => ollama::whole(asked, body),
         UpstreamApi::Other(_) => vec![Event::Failed(unspoken(asked))],
-        _ => vec![Event::Failed(unspoken(asked))],
     }
+}
+
+/// Whether a body is server-sent events, by its first field.
+fn is_stream(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii_start();
+    [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].iter().any(|field| body.starts_with(field))
+}
+
+fn read_stream(asked: &Asked, body: &[u8]) -> Vec<Event> {
+    let (mut reader, mut framer) = (Reader::new(asked), Framer::default());
+    let mut events = Vec::new();
+    framer.push(body);
+    while let Ok(Some(frame)) = framer.next_frame() {
+        events.extend(reader.read(&frame));
+    }
+    events.extend(framer.finish().into_iter().flat_map(|frame| reader.read(&frame)));
+    events.extend(reader.end());
+    events
 }
 
 /// What a frame of a stream holds.
