@@ -14,6 +14,7 @@ pub mod prompt;
 pub mod read;
 pub mod stream;
 pub mod tell;
+mod write;
 
 use std::collections::HashMap;
 
@@ -30,6 +31,7 @@ pub use prompt::{Part, Prompt, Role, Turn};
 pub use read::read_request;
 pub use stream::{StreamTranslator, translate_answer};
 pub use tell::{Writer, whole};
+pub use write::write_request;
 
 use crate::UpstreamApi;
 
