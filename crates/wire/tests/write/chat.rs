@@ -418,11 +418,11 @@ fn a_schema_keeps_name_and_strictness_or_is_said_in_words() {
 fn a_picture_for_a_model_that_sees_none() {
     let blind = Upstream { images: Some(false), ..local() };
     let now = ask(vec![turn(Role::User, vec![Part::text("what is this?"), picture()])]);
-    assert_eq!(error(&now, &blind).param, Some("model"));
+    assert_eq!(error(&now, &blind).param.as_deref(), Some("model"));
     let mut looked = now.clone();
     looked.turns.push(turn(Role::Assistant, vec![call("c", "t", "{}")]));
     looked.turns.push(turn(Role::User, vec![result("c", "r")]));
-    assert_eq!(error(&looked, &blind).param, Some("model"), "a tool was called in between");
+    assert_eq!(error(&looked, &blind).param.as_deref(), Some("model"), "a tool was called in between");
     let mut before = now;
     before.turns.extend([say(Role::Assistant, "a cat"), say(Role::User, "thanks")]);
     let content = body(&before, &blind)["messages"][0]["content"].as_str().unwrap().to_owned();
@@ -434,9 +434,9 @@ fn a_picture_for_a_model_that_sees_none() {
 fn what_only_another_server_knows_is_refused() {
     let of = |part| ask(vec![turn(Role::User, vec![part])]);
     let uploaded = of(Part::Image { source: Source::Id("file-1".into()), detail: None });
-    assert_eq!(error(&uploaded, &local()).param, Some("messages"));
+    assert_eq!(error(&uploaded, &local()).code, "unsupported_content");
     let elsewhere = of(Part::File { source: Source::Url("https://example.com/a.pdf".into()), name: None });
-    assert_eq!(error(&elsewhere, &local()).param, Some("messages"));
+    assert_eq!(error(&elsewhere, &local()).code, "unsupported_content");
     let text = of(Part::File { source: Source::Text("words".into()), name: Some("a.txt".into()) });
     assert_eq!(body(&text, &local())["messages"][0]["content"], "a.txt:\nwords");
     let earlier = Prompt { previous_response_id: Some("resp_1".into()), ..ask(vec![say(Role::User, "u")]) };

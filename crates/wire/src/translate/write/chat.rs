@@ -461,10 +461,7 @@ impl Messages<'_, '_> {
         Ok(Some(match piece {
             Piece::Image { source, detail } => {
                 let Some(url) = picture::url(source) else {
-                    return Err(refused(
-                        "messages",
-                        "this model's server does not know a picture by its file id; send it as data",
-                    ));
+                    return Err(refused("this model's server does not know a picture by its file id; send it as data"));
                 };
                 let mut image = Map::new();
                 image.insert("url".to_owned(), url.into());
@@ -479,10 +476,7 @@ impl Messages<'_, '_> {
                 json!({"type": "file", "file": {"file_id": id}})
             }
             Piece::File { .. } => {
-                return Err(refused(
-                    "messages",
-                    "this model's API takes documents as data only; send the document itself",
-                ));
+                return Err(refused("this model's API takes documents as data only; send the document itself"));
             }
             Piece::Audio { format, data } => {
                 json!({"type": "input_audio", "input_audio": {"data": data, "format": format}})

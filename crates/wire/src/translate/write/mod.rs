@@ -109,8 +109,8 @@ fn set<T: Into<Value>>(map: &mut Map<String, Value>, key: &str, value: Option<T>
 }
 
 /// Something that cannot be left out, for an upstream that has no place for it.
-fn refused(param: &'static str, message: impl Into<String>) -> ApiError {
-    ApiError::new(ErrorKind::InvalidRequest, "unsupported_content", message).about(param)
+fn refused(message: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorKind::InvalidRequest, "unsupported_content", message)
 }
 
 /// A short name for a text: FNV-1a, which is the same in every run, so that what an upstream has cached stays the same.

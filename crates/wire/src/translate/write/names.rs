@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn two_tools_that_would_be_one_are_refused() {
         let error = named(vec![tool("b", Some("a")), tool("a__b", None)]).unwrap_err();
-        assert_eq!((error.kind, error.param), (ErrorKind::InvalidRequest, Some("tools")));
+        assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::InvalidRequest, Some("tools")));
         assert!(error.message.contains("a__b"), "{}", error.message);
         let same_twice = named(vec![tool("x", None), tool("x", None)]).unwrap();
         assert_eq!(same_twice.0, ["x"]);

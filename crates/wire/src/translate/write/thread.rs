@@ -247,10 +247,9 @@ impl Sees<'_> {
             Part::Text { text, cache } => Piece::Text { text: text.into(), cache: cache.as_ref() },
             Part::Image { .. } if self.images == Some(false) => {
                 if at.is_some_and(|at| at >= self.current) {
-                    return Err(refused(
-                        "model",
-                        "this model takes no pictures; ask one that does, or send words alone",
-                    ));
+                    return Err(
+                        refused("this model takes no pictures; ask one that does, or send words alone").about("model")
+                    );
                 }
                 self.notes.push(Note::dropped("image"));
                 Piece::text(NO_PICTURE)
