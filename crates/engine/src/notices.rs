@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pilotlight_config::settings::NotificationSettings;
 use pilotlight_config::settings_store::SettingsState;
+use pilotlight_gateway::{Cooldown, Recovery};
 use pilotlight_runtime::{Cause, Occurrence};
 use pilotlight_wire::{Location, ModelRef};
 use tokio::sync::{broadcast, watch};
@@ -53,6 +54,43 @@ impl NoticeBoard {
         if let Some(notice) = of_occurrence(occurrence, state) {
             self.post(notice);
         }
+    }
+
+    /// An upstream is left alone from now on. Only what a person can mend is worth a notice; of the others it is told
+    /// who answers in their place.
+    pub(crate) fn cooling_down(&mut self, cooldown: &Cooldown, state: &AppState) {
+        let who = match &cooldown.model {
+            Some(model) => title(state, model).to_owned(),
+            None => cooldown.provider.clone(),
+        };
+        let title = match cooldown.cause {
+            pilotlight_gateway::Cause::Unauthorized => format!("{who} refuses its key"),
+            pilotlight_gateway::Cause::Payment => format!("No credit is left with {who}"),
+            _ => return,
+        };
+        self.post(Notice {
+            kind: NoticeKind::KeyRefused,
+            title,
+            body: format!("{}. It is passed over until that is mended.", sentence(&cooldown.detail)),
+            model: cooldown.model.clone(),
+        });
+    }
+
+    /// An upstream that was passed over answers again.
+    pub(crate) fn recovered(&mut self, recovery: &Recovery, state: &AppState) {
+        let why = match recovery.cause {
+            pilotlight_gateway::Cause::Failures => "it had failed several times",
+            pilotlight_gateway::Cause::Unauthorized => "its key was refused",
+            pilotlight_gateway::Cause::Payment => "no credit was left",
+            pilotlight_gateway::Cause::RateLimited => "it had too many requests",
+            pilotlight_gateway::Cause::Overloaded => "it could not serve",
+        };
+        self.post(Notice {
+            kind: NoticeKind::Back,
+            title: format!("{} is back", title(state, &recovery.model)),
+            body: format!("It was passed over for {}: {why}.", words(recovery.after)),
+            model: Some(recovery.model.clone()),
+        });
     }
 
     /// A finished request: says once when a hosted model begins to answer in a local one's place, and tells of an
@@ -102,7 +140,9 @@ fn wanted(settings: &NotificationSettings, kind: NoticeKind) -> bool {
         NoticeKind::Unloaded => settings.unloaded,
         NoticeKind::Back => settings.back,
         NoticeKind::HostedMeanwhile => settings.hosted,
-        NoticeKind::LoadFailed | NoticeKind::Configuration | NoticeKind::Cut => settings.problems,
+        NoticeKind::LoadFailed | NoticeKind::Configuration | NoticeKind::KeyRefused | NoticeKind::Cut => {
+            settings.problems
+        }
     }
 }
 

@@ -120,6 +120,14 @@ impl Reducer {
                 }
             }
             Event::Finished(served) => self.finished(*served),
+            Event::CoolingDown(cooldown) => {
+                let state = self.states.borrow().clone();
+                self.notices.cooling_down(&cooldown, &state);
+            }
+            Event::Recovered(recovery) => {
+                let state = self.states.borrow().clone();
+                self.notices.recovered(&recovery, &state);
+            }
         }
     }
 

@@ -109,7 +109,8 @@ fn found_in_time(exchange: Arc<Exchange>, found: Found, opening: Opening) -> Res
 
 fn nobody(exchange: &Exchange, mut record: Record, exhausted: Exhausted) -> Response {
     let mut headers = record.headers();
-    let mut own = if exhausted.alone { exhausted.misses.last() } else { None }
+    let passes = exhausted.alone && exhausted.overflow.is_none();
+    let mut own = if passes { exhausted.misses.last() } else { None }
         .and_then(|(target, miss)| miss.answer.as_ref().map(|answer| (target, answer)));
     // What is no error of any API, such as a gateway's web page, is put into words.
     own = own.filter(|(_, answer)| serde_json::from_slice::<serde::de::IgnoredAny>(&answer.body).is_ok());
@@ -126,19 +127,11 @@ fn nobody(exchange: &Exchange, mut record: Record, exhausted: Exhausted) -> Resp
     record.status(error.kind.status());
     record.close(Outcome::Failed);
     let mut response = error_response(&error, exchange.api);
-    if let Some(seconds) = retry_after(&exhausted) {
+    if let Some(seconds) = exhausted.retry_at.map(|at| at.saturating_duration_since(Instant::now()).as_secs() + 1) {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response.headers_mut().extend(headers);
     response
-}
-
-/// The soonest of the times after which an upstream wants to be asked again. Dates and nonsense are left out.
-fn retry_after(exhausted: &Exhausted) -> Option<u64> {
-    let answers = exhausted.misses.iter().filter_map(|(_, miss)| miss.answer.as_ref());
-    let values =
-        answers.filter_map(|answer| answer.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok());
-    values.min()
 }
 
 fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
@@ -171,17 +164,16 @@ fn exhausted_error(asked: &str, record: &Record, exhausted: &Exhausted) -> ApiEr
         })
         .collect();
     let message = format!("no model could answer {asked:?}. {}", tried.join("; "));
+    if let Some(overflow) = &exhausted.overflow {
+        let message = format!("{overflow}. {message}");
+        return ApiError::new(ErrorKind::InvalidRequest, "context_length_exceeded", message);
+    }
     // What only one candidate says of the request itself is the client's to mend.
     if let [(_, miss)] = exhausted.misses.as_slice()
         && let Some(failure) = &miss.failure
+        && failure.meaning() == Meaning::InvalidRequest
     {
-        match failure.meaning() {
-            Meaning::ContextOverflow => {
-                return ApiError::new(ErrorKind::InvalidRequest, "context_length_exceeded", message);
-            }
-            Meaning::InvalidRequest => return ApiError::new(ErrorKind::InvalidRequest, "invalid_request", message),
-            _ => {}
-        }
+        return ApiError::new(ErrorKind::InvalidRequest, "invalid_request", message);
     }
     ApiError::new(ErrorKind::Unavailable, "no_model_available", message)
 }

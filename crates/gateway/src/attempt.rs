@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode, header};
 use pilotlight_wire::Usage;
 use pilotlight_wire::signal::{Answer, StreamReader, read_body};
 use pilotlight_wire::sse::Frame;
+use tokio::time::Instant;
 
 use crate::code::Code;
 use crate::exchange::Exchange;
@@ -73,12 +74,13 @@ pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, 
     let patience = if streaming { target.first_content } else { target.first_content.saturating_mul(timing.whole) };
     let client = exchange.gateway.clients.of(target, timing).map_err(|why| Miss::new(Code::Status, why))?;
     let headers = upstream::headers(target, &exchange.headers).map_err(|why| Miss::new(Code::Key, why))?;
-    let busy = target.managed.then(|| exchange.gateway.local.busy(&target.model));
+    let busy = Some(exchange.gateway.busy(target));
     let request = client
         .post(upstream::address(target, exchange.api, exchange.query.as_deref()))
         .headers(headers)
         .body(exchange.head.with_model(&exchange.body, &target.upstream_id));
-    let response = within(patience, "no answer", request.send()).await?.map_err(not_sent)?;
+    let sent = exchange.gateway.clients.connects.send(request);
+    let response = patiently(exchange, target, patience, "no answer", sent).await?.map_err(not_sent)?;
     let status = response.status();
     let headers = upstream::answered(response.headers());
     if !status.is_success() {
@@ -96,7 +98,8 @@ pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, 
         let held = HeldStream { target: target.clone(), headers, frames, source, reader, busy };
         return Ok(Held::Stream(Box::new(held)));
     }
-    let body = within(patience, "no whole answer", read(response, LARGEST_ANSWER)).await??;
+    let whole = read(response, LARGEST_ANSWER);
+    let body = patiently(exchange, target, patience, "no whole answer", whole).await??;
     match read_body(exchange.api, &body) {
         Answer::Whole(usage) => Ok(Held::Whole(WholeAnswer { target: target.clone(), status, headers, body, usage })),
         Answer::Failed(failure) => Err(Miss::told(Code::ErrorBody, failure)),
@@ -104,12 +107,26 @@ pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, 
     }
 }
 
-/// Gives up after a while.
-pub async fn within<T>(time: Duration, what: &str, future: impl Future<Output = T>) -> Result<T, Miss> {
-    tokio::time::timeout(time, future).await.map_err(|_| {
-        let seconds = time.as_secs_f64();
-        Miss::new(Code::Timeout, format!("{what} within {} s", (seconds * 10.0).round() / 10.0))
-    })
+/// Gives up after a while, or after as much more while the target is seen to work: a long prompt is read in silence.
+pub async fn patiently<T>(
+    exchange: &Exchange,
+    target: &Target,
+    time: Duration,
+    what: &str,
+    future: impl Future<Output = T>,
+) -> Result<T, Miss> {
+    let begun = Instant::now();
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let Ok(done) = tokio::time::timeout(time, &mut future).await {
+            return Ok(done);
+        }
+        let works = target.managed && exchange.gateway.local.is_working(&target.model);
+        if !works || begun.elapsed() >= exchange.timing().load {
+            let seconds = begun.elapsed().as_secs_f64();
+            return Err(Miss::new(Code::Timeout, format!("{what} within {} s", (seconds * 10.0).round() / 10.0)));
+        }
+    }
 }
 
 /// Reads a body of at most `most` bytes.

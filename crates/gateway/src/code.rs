@@ -27,6 +27,10 @@ pub enum Code {
     OwnAddress,
     /// Passed over: its key cannot be read.
     Key,
+    /// Passed over: it failed before, and is left alone for a while.
+    CoolingDown,
+    /// Passed over: the request is longer than its context.
+    ContextWindow,
     /// Its load failed.
     LoadFailed,
     /// Its load took too long.
@@ -59,6 +63,10 @@ pub enum Code {
     RateLimited,
     /// Any other status that is no answer.
     Status,
+    /// The request is longer than its context, it says.
+    ContextOverflow,
+    /// Another model answered than the one that was asked.
+    WrongModel,
     /// The request itself is wrong, says the upstream: no other candidate is asked.
     InvalidRequest,
 }
@@ -78,6 +86,8 @@ impl Code {
             Self::Api => "api",
             Self::OwnAddress => "own-address",
             Self::Key => "key",
+            Self::CoolingDown => "cooling-down",
+            Self::ContextWindow => "context-window",
             Self::LoadFailed => "load-failed",
             Self::LoadTimeout => "load-timeout",
             Self::Refused => "refused",
@@ -94,6 +104,8 @@ impl Code {
             Self::Payment => "payment",
             Self::RateLimited => "rate-limited",
             Self::Status => "status",
+            Self::ContextOverflow => "context-overflow",
+            Self::WrongModel => "wrong-model",
             Self::InvalidRequest => "invalid-request",
         }
     }
@@ -112,7 +124,7 @@ impl Code {
             Self::Cut => Some(Trouble::Cut),
             Self::Unloaded => Some(Trouble::Unloaded),
             Self::Crashed => Some(Trouble::Crashed),
-            Self::NotLoaded | Self::ModelNotFound => Some(Trouble::NotLoaded),
+            Self::NotLoaded | Self::ModelNotFound | Self::WrongModel => Some(Trouble::NotLoaded),
             Self::Timeout | Self::Malformed | Self::ErrorEvent | Self::ErrorBody | Self::Status => Some(Trouble::Other),
             Self::Ok
             | Self::Cold
@@ -124,6 +136,9 @@ impl Code {
             | Self::Api
             | Self::OwnAddress
             | Self::Key
+            | Self::CoolingDown
+            | Self::ContextWindow
+            | Self::ContextOverflow
             | Self::LoadFailed
             | Self::LoadTimeout
             | Self::Unauthorized

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use pilotlight_wire::{ClientApi, Location, ModelRef, Usage};
 
 use crate::Code;
+use crate::health::{Cooldown, Recovery};
 
-/// Something that happened to a request.
+/// Something that happened to a request, or to an upstream because of one.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// It was understood and will be routed.
@@ -33,6 +34,10 @@ pub enum Event {
     },
     /// It is over. Comes once for every `Started`.
     Finished(Box<Served>),
+    /// An upstream is left alone from now on.
+    CoolingDown(Box<Cooldown>),
+    /// An upstream that was passed over answers again.
+    Recovered(Recovery),
 }
 
 /// What a request is doing.

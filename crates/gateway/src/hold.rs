@@ -8,7 +8,7 @@ use pilotlight_wire::signal::{Answer, Signal, StreamReader, read_body};
 use pilotlight_wire::sse::Frame;
 use tokio::time::Instant;
 
-use crate::attempt::{read_pending, within};
+use crate::attempt::{patiently, read_pending};
 use crate::code::Code;
 use crate::exchange::Exchange;
 use crate::routes::Target;
@@ -53,7 +53,7 @@ pub async fn hold(
         // Any byte is a sign of life: a comment every few seconds says that a long prompt is being read. But it may
         // not go on for ever.
         let patience = target.first_content.min(deadline.saturating_duration_since(Instant::now()));
-        if within(patience, "no content", source.fill()).await?.map_err(broken)? {
+        if patiently(exchange, target, patience, "no content", source.fill()).await?.map_err(broken)? {
             continue;
         }
         let leftover = Bytes::copy_from_slice(source.pending());

@@ -8,17 +8,24 @@
 //! content) → `answer` and `relay` (the client's side) → `record` (its account).
 
 mod answer;
+mod answered_by;
 mod attempt;
+mod breaker;
 mod code;
+mod connects;
+mod context;
+mod cooldown;
 mod events;
 mod exchange;
 #[cfg(test)]
 mod fixture;
 mod guard;
+mod health;
 mod hold;
 mod local;
 mod models;
 mod plan;
+mod pool;
 mod record;
 mod relay;
 mod request;
@@ -32,8 +39,10 @@ mod verdict;
 mod walk;
 
 pub use code::Code;
+pub use cooldown::Cause;
 pub use events::{AttemptReport, Event, Outcome, Phase, Served};
 pub use guard::{guard, guard_pages};
+pub use health::{Cooldown, Recovery};
 pub use local::{LocalModels, Readiness, Trouble};
 pub use request::LARGEST_REQUEST;
 pub use routes::{Access, Cold, Named, Routes, Target};
@@ -53,6 +62,8 @@ use pilotlight_wire::error::{ApiError, ErrorKind};
 use tokio::sync::{mpsc, watch};
 
 use answer::error_response;
+use health::Health;
+use pool::Busy;
 use upstream::Clients;
 
 /// The proxy behind the listener. A cheap clone.
@@ -67,6 +78,8 @@ struct Inner {
     events: mpsc::UnboundedSender<Event>,
     timing: Timing,
     clients: Clients,
+    health: Arc<Health>,
+    busy: Busy,
     last_id: AtomicU64,
 }
 
@@ -90,7 +103,30 @@ impl Gateway {
         timing: Timing,
     ) -> Self {
         let (clients, last_id) = (Clients::default(), AtomicU64::new(0));
-        Self { inner: Arc::new(Inner { routes, local, events, timing, clients, last_id }) }
+        let (health, busy) = (Health::new(events.clone()), Busy::default());
+        Self { inner: Arc::new(Inner { routes, local, events, timing, clients, health, busy, last_id }) }
+    }
+
+    /// The upstreams that are left alone after failures. A cool-down whose time is over stands there until the upstream
+    /// is asked again, and so does a breaker that is half-open.
+    #[must_use]
+    pub fn cooldowns(&self) -> watch::Receiver<Arc<Vec<Cooldown>>> {
+        self.inner.health.watch()
+    }
+
+    /// Forgets the breakers and cool-downs of one provider, or of all: the next request asks them. Returns what was
+    /// forgotten.
+    #[must_use]
+    pub fn retry(&self, provider: Option<&str>) -> Vec<Cooldown> {
+        self.inner.health.forget(provider)
+    }
+}
+
+impl Inner {
+    /// A request goes to this target, for as long as the guard lives.
+    fn busy(&self, target: &Target) -> Box<dyn Send> {
+        let kept = target.managed.then(|| self.local.busy(&target.model));
+        Box::new((self.busy.begin(target), kept))
     }
 }
 

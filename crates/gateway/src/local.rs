@@ -18,6 +18,19 @@ pub trait LocalModels: Send + Sync + 'static {
     fn trouble(&self, model: &ModelRef, trouble: Trouble, detail: &str);
     /// A request is being answered by it, for as long as the guard lives.
     fn busy(&self, model: &ModelRef) -> Box<dyn Send>;
+    /// Whether its runtime was just seen to work on a request: it reads a long prompt, and is silent meanwhile.
+    fn is_working(&self, _model: &ModelRef) -> bool {
+        false
+    }
+    /// The context that it is in memory with, in tokens, where that is known.
+    fn context(&self, _model: &ModelRef) -> Option<u64> {
+        None
+    }
+    /// Whether an answer that names `told` as its model came from another one: some runtimes answer for a model that
+    /// they do not have with one that they have.
+    fn is_another(&self, _model: &ModelRef, _told: &str) -> bool {
+        false
+    }
 }
 
 /// Whether a local model can answer.

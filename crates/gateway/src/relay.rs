@@ -165,6 +165,7 @@ pub fn relay(
                 Step::Over => {
                     // Closed before its last bytes are given away: many clients hang up as soon as they have them.
                     record.close(Outcome::Served);
+                    exchange.gateway.health.completed(&target);
                     break;
                 }
                 Step::Told(failure) => {
@@ -218,6 +219,7 @@ fn fail(exchange: &Exchange, target: &crate::routes::Target, record: &mut Record
     tracing::info!(model = %target.model, code = %miss.code, detail = miss.detail, "an answer broke off");
     record.attempt(&target.model, miss.code, miss.detail.clone());
     record.close(Outcome::Cut);
+    let _ = exchange.gateway.health.failed(target, miss);
     if target.managed
         && let Some(trouble) = miss.code.trouble()
     {

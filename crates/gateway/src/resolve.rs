@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pilotlight_wire::ModelRef;
 use pilotlight_wire::error::{ApiError, ErrorKind};
 
+use crate::pool::{equal, with_peers};
 use crate::routes::{Named, Routes, Target};
 
 /// The name that means the chain.
@@ -28,8 +29,8 @@ pub struct Route {
 /// In words for the client, when the name means nothing, or more than one thing.
 pub fn resolve(asked: &str, routes: &Routes) -> Result<Route, ApiError> {
     match meaning(asked, routes) {
-        Meaning::Chain => chain(routes),
-        Meaning::One(target) => Ok(named(target, routes)),
+        Meaning::Chain => chain(routes).map(|route| pooled(route, routes)),
+        Meaning::One(target) => Ok(pooled(named(target, routes), routes)),
         Meaning::Several(models) => {
             let list = models.iter().map(ModelRef::to_string).collect::<Vec<_>>().join(", ");
             let message = format!("{asked:?} is the name of several models: ask for one of {list}");
@@ -63,7 +64,7 @@ fn meaning(asked: &str, routes: &Routes) -> Meaning {
         routes.targets.iter().filter(|target| target.model.model() == asked || target.upstream_id == asked).collect();
     match by_id.as_slice() {
         [] => Meaning::Nothing,
-        [target] => Meaning::One(Arc::clone(target)),
+        [target, others @ ..] if others.iter().all(|other| equal(target, other)) => Meaning::One(Arc::clone(target)),
         several => Meaning::Several(several.iter().map(|target| target.model.clone()).collect()),
     }
 }
@@ -89,6 +90,11 @@ fn chain(routes: &Routes) -> Result<Route, ApiError> {
     Ok(route)
 }
 
+/// The same model on another machine of the user's counts as the same.
+fn pooled(route: Route, routes: &Routes) -> Route {
+    Route { candidates: with_peers(&route.candidates, routes), ..route }
+}
+
 fn named(target: Arc<Target>, routes: &Routes) -> Route {
     let mut route = Route { candidates: vec![target], absent: Vec::new() };
     if routes.named == Named::Failover {
@@ -106,8 +112,8 @@ fn mapped(asked: &str, routes: &Routes) -> Result<Route, ApiError> {
         return Err(unknown(&format!("there is no model {asked:?}"), routes));
     };
     match meaning(name, routes) {
-        Meaning::Chain => chain(routes),
-        Meaning::One(target) => Ok(named(target, routes)),
+        Meaning::Chain => chain(routes).map(|route| pooled(route, routes)),
+        Meaning::One(target) => Ok(pooled(named(target, routes), routes)),
         Meaning::Several(_) | Meaning::Nothing => {
             let why = format!("{asked:?} is mapped by {pattern:?} to {name:?}, which is no model");
             Err(unknown(&why, routes))
@@ -162,6 +168,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::fixture::{routes, target};
+    use pilotlight_wire::Location;
 
     fn refs(asked: &str, routes: &Routes) -> Result<Vec<String>, String> {
         let route = resolve(asked, routes).map_err(|error| format!("{} {}", error.kind.status(), error.message))?;
@@ -175,6 +182,8 @@ mod tests {
             target("openrouter/minimax/minimax-m2.1"),
             target("studio/shared"),
             target("lmstudio/shared"),
+            Arc::new(Target { location: Location::Hosted, ..(*target("hosted/both")).clone() }),
+            target("lmstudio/both"),
         ]);
         routes.chain = ["lmstudio/minimax-m2.1-gs32", "gone/model", "anthropic/claude-opus-4-5"]
             .map(|model| model.parse().unwrap())
@@ -208,7 +217,10 @@ mod tests {
         assert_eq!(refs("claude-opus-4-5", &routes), one("anthropic/claude-opus-4-5"));
         assert_eq!(refs("claude-3-haiku", &routes), Ok(chain));
         assert_eq!(refs("GPT-9-mini", &routes), one("anthropic/claude-opus-4-5"));
-        assert!(refs("shared", &routes).unwrap_err().contains("studio/shared, lmstudio/shared"));
+        let pool = vec!["studio/shared".to_owned(), "lmstudio/shared".to_owned()];
+        assert_eq!(refs("shared", &routes), Ok(pool.clone()));
+        assert_eq!(refs("studio/shared", &routes), Ok(pool));
+        assert!(refs("both", &routes).unwrap_err().contains("hosted/both, lmstudio/both"));
         let unknown = refs("gpt-9", &routes).unwrap_err();
         assert!(
             unknown.starts_with("404 there is no model \"gpt-9\". There are: primary, Minimax, Opus, lmstudio/"),

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use pilotlight_wire::{ClientApi, Location, Secret, UpstreamApi};
 use url::{Host, Url};
 
+use crate::connects::Connects;
 use crate::routes::Target;
 use crate::serve::Listening;
 use crate::timing::Timing;
@@ -25,6 +26,8 @@ const IDLE_LOCAL: Duration = Duration::from_secs(4);
 /// local models over plain HTTP needs none.
 #[derive(Debug, Default)]
 pub struct Clients {
+    /// The connections of all of them.
+    pub connects: Connects,
     plain: OnceLock<Result<reqwest::Client, String>>,
     local: OnceLock<Result<reqwest::Client, String>>,
     hosted: OnceLock<Result<reqwest::Client, String>>,
@@ -38,7 +41,8 @@ impl Clients {
     pub fn of(&self, target: &Target, timing: &Timing) -> Result<&reqwest::Client, String> {
         let builder = || {
             // A redirect would carry the key and the request to another host.
-            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).tcp_nodelay(true)
+            let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).tcp_nodelay(true);
+            builder.connector_layer(self.connects.clone())
         };
         // A proxy for the internet does not know the user's own machines.
         let near = || builder().no_proxy().connect_timeout(timing.connect_local).pool_idle_timeout(IDLE_LOCAL);

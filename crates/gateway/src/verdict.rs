@@ -74,8 +74,8 @@ impl Miss {
             Meaning::Crashed => Code::Crashed,
             Meaning::LoadFailed => Code::LoadFailed,
             Meaning::ModelNotFound => Code::ModelNotFound,
-            Meaning::ContextOverflow
-            | Meaning::Unauthorized
+            Meaning::ContextOverflow => Code::ContextOverflow,
+            Meaning::Unauthorized
             | Meaning::Payment
             | Meaning::RateLimited
             | Meaning::InvalidRequest
@@ -112,11 +112,8 @@ pub fn judge(status: StatusCode, meaning: Meaning) -> Code {
         Meaning::LoadFailed => Some(Code::LoadFailed),
         Meaning::ModelNotFound => Some(Code::ModelNotFound),
         Meaning::Payment => Some(Code::Payment),
-        Meaning::Unauthorized
-        | Meaning::RateLimited
-        | Meaning::ContextOverflow
-        | Meaning::InvalidRequest
-        | Meaning::Other => None,
+        Meaning::ContextOverflow => Some(Code::ContextOverflow),
+        Meaning::Unauthorized | Meaning::RateLimited | Meaning::InvalidRequest | Meaning::Other => None,
     };
     match status.as_u16() {
         401 | 403 => said.filter(|code| *code == Code::Payment).unwrap_or(Code::Unauthorized),
@@ -168,7 +165,7 @@ mod tests {
                 r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#,
                 Code::Payment,
             ),
-            (400, r#"{"error":"n_keep: 9000 >= n_ctx: 4096"}"#, Code::InvalidRequest),
+            (400, r#"{"error":"n_keep: 9000 >= n_ctx: 4096"}"#, Code::ContextOverflow),
             (422, r#"{"detail":[]}"#, Code::InvalidRequest),
             (401, "{}", Code::Unauthorized),
             (402, "{}", Code::Payment),

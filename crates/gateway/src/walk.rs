@@ -1,15 +1,19 @@
 //! From candidate to candidate, until one answers: who is asked now, who is passed over, who is waited for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::answered_by::answered_by;
 use crate::attempt::{Held, attempt};
 use crate::code::Code;
+use crate::context::{self, Overflow};
 use crate::events::Phase;
 use crate::exchange::Exchange;
 use crate::local::{Readiness, Trouble};
 use crate::plan::Plan;
+use crate::pool;
 use crate::record::Record;
 use crate::routes::{Cold, Target};
 use crate::verdict::Miss;
@@ -28,10 +32,19 @@ pub struct Exhausted {
     pub misses: Vec<(Arc<Target>, Miss)>,
     /// Whether there was never more than one candidate.
     pub alone: bool,
+    /// The request was longer than the context of every candidate that was not out of the question otherwise.
+    pub overflow: Option<Overflow>,
+    /// When the soonest of those that are left alone may be asked again.
+    pub retry_at: Option<Instant>,
 }
 
 /// How often a model is tried again after it said, before any content, that it is not loaded.
 const SECOND_CHANCES: usize = 1;
+
+/// Where nobody else is left, an upstream that wants to be asked again within this is waited for.
+const SOON: Duration = Duration::from_secs(2);
+/// How often one upstream is asked for a request, at most.
+const MOST_ASKED: usize = 2;
 
 struct Walk<'a> {
     exchange: &'a Exchange,
@@ -39,6 +52,11 @@ struct Walk<'a> {
     misses: Vec<(Arc<Target>, Miss)>,
     /// Whom to come back to when they have loaded.
     loading: Vec<Late>,
+    /// Who is left alone, and until when.
+    resting: Vec<(Instant, Arc<Target>)>,
+    overflow: Option<Overflow>,
+    /// By [`context::estimate`]; made when the first candidate's context is known.
+    estimate: Option<u64>,
 }
 
 struct Late {
@@ -53,10 +71,24 @@ pub async fn walk(exchange: Arc<Exchange>, plan: Plan, mut record: Record) -> Fo
     for report in plan.excluded {
         record.attempt(&report.model, report.code, report.detail);
     }
-    let mut walk = Walk { exchange: &exchange, record, misses: Vec::new(), loading: Vec::new() };
-    let held = walk.candidates(&plan.candidates).await;
-    let Walk { record, misses, .. } = walk;
-    Found { record, result: held.ok_or(Exhausted { misses, alone }) }
+    let mut walk = Walk {
+        exchange: &exchange,
+        record,
+        misses: Vec::new(),
+        loading: Vec::new(),
+        resting: Vec::new(),
+        overflow: None,
+        estimate: None,
+    };
+    let mut candidates = plan.candidates;
+    pool::arrange(&mut candidates, |target| walk.readiness(target), &exchange.gateway.busy);
+    let held = walk.candidates(&candidates).await;
+    let retry_at = walk.resting.iter().map(|(until, _)| *until).min();
+    // Where others failed for other reasons, the length of the request is not what keeps it from being answered.
+    let only_length = walk.misses.iter().all(|(_, miss)| miss.code == Code::ContextOverflow);
+    let Walk { record, misses, overflow, .. } = walk;
+    let overflow = overflow.filter(|_| only_length && retry_at.is_none());
+    Found { record, result: held.ok_or(Exhausted { misses, alone, overflow, retry_at }) }
 }
 
 impl Walk<'_> {
@@ -64,12 +96,25 @@ impl Walk<'_> {
         let mut unreachable = Vec::new();
         for (place, target) in candidates.iter().enumerate() {
             let follows = place + 1 < candidates.len();
+            if self.is_too_long_for(target) {
+                continue;
+            }
             match self.readiness(target) {
-                Readiness::Ready | Readiness::Unknown => {
-                    if let Some(held) = self.ask(target).await {
-                        return Some(held);
+                Readiness::Ready | Readiness::Unknown => match self.exchange.gateway.health.admit(target) {
+                    Ok(pass) => {
+                        let held = self.ask(target).await;
+                        drop(pass);
+                        if held.is_some() {
+                            return held;
+                        }
                     }
-                }
+                    Err(resting) => {
+                        if follows || !self.loading.is_empty() {
+                            self.pass_over(target, Code::CoolingDown, &resting.detail);
+                        }
+                        self.resting.push((resting.until, target.clone()));
+                    }
+                },
                 Readiness::Missing => self.pass_over(target, Code::Missing, "its runtime does not have it"),
                 Readiness::Unreachable(why) => {
                     if follows || !self.loading.is_empty() {
@@ -100,13 +145,72 @@ impl Walk<'_> {
                 return Some(held);
             }
         }
+        while let Some(target) = self.soon().await {
+            if let Some(held) = self.ask(&target).await {
+                return Some(held);
+            }
+        }
         while !self.loading.is_empty() {
             let late = self.loading.remove(0);
             if let Some(held) = self.wait_and_ask(&late.target, late.denied).await {
                 return Some(held);
             }
         }
+        // Nobody is left but those that had better be left alone. The one that has rested the longest is asked all the
+        // same, unless it was only just now: its own words are worth more to the client than ours.
+        let asked: Vec<_> = self.misses.iter().map(|(target, _)| target.model.clone()).collect();
+        let rested = self.resting.iter().filter(|(_, target)| !asked.contains(&target.model));
+        if let Some((_, target)) = rested.min_by_key(|(until, _)| *until).cloned() {
+            self.resting.retain(|(_, other)| other.model != target.model);
+            return self.ask(&target).await;
+        }
         None
+    }
+
+    /// The soonest of those that are left alone, as soon as it may be asked, where that is worth waiting for.
+    async fn soon(&mut self) -> Option<Arc<Target>> {
+        let asked = |target: &Target| self.misses.iter().filter(|(other, _)| other.model == target.model).count();
+        let limit = Instant::now() + SOON;
+        let soonest = self
+            .resting
+            .iter()
+            .enumerate()
+            .filter(|(_, (until, target))| *until <= limit && asked(target) < MOST_ASKED)
+            .min_by_key(|(_, (until, _))| *until)
+            .map(|(place, _)| place)?;
+        let (until, target) = self.resting.remove(soonest);
+        self.exchange.waiting.set(&target);
+        sleep_until(until).await;
+        Some(target)
+    }
+
+    /// Whether the request is known not to fit: it is longer than this context by far, or did not fit one as large.
+    fn is_too_long_for(&mut self, target: &Target) -> bool {
+        let Some(window) = self.window(target) else { return false };
+        if let Some(had) = self.overflow.and_then(|overflow| overflow.had).filter(|had| window <= *had) {
+            let detail = format!("its context of {window} tokens is no larger than the {had} that were too few");
+            self.pass_over(target, Code::ContextWindow, &detail);
+            return true;
+        }
+        if self.exchange.api == pilotlight_wire::ClientApi::Embeddings {
+            // Each of its inputs has a context to itself.
+            return false;
+        }
+        let body = &self.exchange.body;
+        let estimate = *self.estimate.get_or_insert_with(|| context::estimate(body));
+        if !context::exceeds(estimate, window) {
+            return false;
+        }
+        let detail = format!("the request has about {estimate} tokens, its context {window}");
+        self.pass_over(target, Code::ContextWindow, &detail);
+        self.overflow.get_or_insert_default().note(Some((estimate, false)), Some(window));
+        true
+    }
+
+    /// What fits into a target, in tokens: what is configured, or what it is loaded with where that is less.
+    fn window(&self, target: &Target) -> Option<u64> {
+        let loaded = if target.managed { self.exchange.gateway.local.context(&target.model) } else { None };
+        loaded.into_iter().chain(target.context_window).min()
     }
 
     fn readiness(&self, target: &Target) -> Readiness {
@@ -136,8 +240,15 @@ impl Walk<'_> {
             tried = attempt(self.exchange, target) => tried,
             gone = self.gone(target) => Err(gone),
         };
-        let miss = match tried {
-            Ok(held) => return Some(held),
+        let health = &self.exchange.gateway.health;
+        let miss = match tried.and_then(|held| self.checked(target, held)) {
+            Ok(held) => {
+                health.answered(target);
+                if matches!(held, Held::Whole(_)) {
+                    health.completed(target);
+                }
+                return Some(held);
+            }
             Err(miss) => miss.without_secrets(target),
         };
         self.record.attempt(&target.model, miss.code, miss.detail.clone());
@@ -148,11 +259,30 @@ impl Walk<'_> {
             let answer = crate::attempt::WholeAnswer { target: target.clone(), status, headers, body, usage: None };
             return Some(Held::Whole(answer));
         }
+        if let Some(until) = health.failed(target, &miss) {
+            self.resting.push((until, target.clone()));
+        }
+        if miss.code == Code::ContextOverflow {
+            let (asked, had) = context::told(&miss.detail);
+            let (asked, had) = (asked.map(|asked| (asked, true)), had.or_else(|| self.window(target)));
+            self.overflow.get_or_insert_default().note(asked, had);
+        }
         if target.managed {
             self.report(target, &miss);
         }
         self.misses.push((target.clone(), miss));
         None
+    }
+
+    /// The answer, unless another model gave it than the one that was asked.
+    fn checked(&self, target: &Target, held: Held) -> Result<Held, Miss> {
+        if !target.managed {
+            return Ok(held);
+        }
+        match answered_by(&held).filter(|told| self.exchange.gateway.local.is_another(&target.model, told)) {
+            None => Ok(held),
+            Some(told) => Err(Miss::new(Code::WrongModel, format!("its server answered with {told} instead"))),
+        }
     }
 
     /// Returns when a model that was in memory is seen to have gone while it is asked; never for any other. A runtime

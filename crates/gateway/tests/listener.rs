@@ -263,6 +263,8 @@ async fn the_phases_of_a_request_are_told_in_order() {
             Event::Phase { phase: Phase::Streaming, .. } => "streaming",
             Event::Finished(_) => "finished",
             Event::Started { .. } => "another",
+            Event::CoolingDown(_) => "cooling down",
+            Event::Recovered(_) => "recovered",
         });
     }
     assert_eq!(told, ["started", "asking", "streaming", "finished"]);
