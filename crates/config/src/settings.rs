@@ -155,6 +155,14 @@ pub struct ProviderSettings {
 pub enum Runtime {
     /// `lmstudio`
     LmStudio,
+    /// `ollama`
+    Ollama,
+    /// `llama-server`, as a router or with one model
+    LlamaServer,
+    /// `vllm`
+    Vllm,
+    /// `litellm`
+    LiteLlm,
     /// `openai-compatible`: any server of OpenAI's shape, whose models can be listed and called and no more.
     OpenaiCompatible,
 }

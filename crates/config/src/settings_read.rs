@@ -274,8 +274,14 @@ impl Reader<'_> {
         for (id, at) in self.report.members(&at) {
             self.keys(&at, PROVIDER_KEYS);
             let places = [("local", Some(Location::Local)), ("hosted", Some(Location::Hosted))];
-            let runtimes =
-                [("lmstudio", Some(Runtime::LmStudio)), ("openai-compatible", Some(Runtime::OpenaiCompatible))];
+            let runtimes = [
+                ("lmstudio", Some(Runtime::LmStudio)),
+                ("ollama", Some(Runtime::Ollama)),
+                ("llama-server", Some(Runtime::LlamaServer)),
+                ("vllm", Some(Runtime::Vllm)),
+                ("litellm", Some(Runtime::LiteLlm)),
+                ("openai-compatible", Some(Runtime::OpenaiCompatible)),
+            ];
             let settings = ProviderSettings {
                 location: self.choice(&at, "location", &places),
                 region: at

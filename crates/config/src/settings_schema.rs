@@ -136,6 +136,14 @@ enum LocationName {
 enum RuntimeName {
     #[schemars(rename = "lmstudio")]
     LmStudio,
+    #[schemars(rename = "ollama")]
+    Ollama,
+    #[schemars(rename = "llama-server")]
+    LlamaServer,
+    #[schemars(rename = "vllm")]
+    Vllm,
+    #[schemars(rename = "litellm")]
+    LiteLlm,
     #[schemars(rename = "openai-compatible")]
     OpenaiCompatible,
 }

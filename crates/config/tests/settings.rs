@@ -94,7 +94,7 @@ fn every_mistake_is_told_and_takes_a_safe_value() {
         "{ privacy: { regions: 'eu' } }",
         "{ privacy: { local_only: true } }",
         "{ privcy: { localOnly: true } }",
-        "{ providers: { a: { location: 'cloud', runtime: 'ollama' } } }",
+        "{ providers: { a: { location: 'cloud', runtime: 'lemonade' } } }",
         "{ models: { opus: {} } }",
         "{ models: { 'a/b': { keepWarm: { from: '9:00' }, firstToken: '2 minutes' } } }",
         "{ keeper: { poll: '1ms', maxModels: 2 } }",

@@ -202,6 +202,10 @@ fn watch<'a>(
         key: provider.key.as_ref().and_then(Key::secret).cloned(),
         runtime: settings.provider(&provider.id).runtime.map(|runtime| match runtime {
             Runtime::LmStudio => RuntimeKind::LmStudio,
+            Runtime::Ollama => RuntimeKind::Ollama,
+            Runtime::LlamaServer => RuntimeKind::LlamaServer,
+            Runtime::Vllm => RuntimeKind::Vllm,
+            Runtime::LiteLlm => RuntimeKind::LiteLlm,
             Runtime::OpenaiCompatible => RuntimeKind::OpenaiCompatible,
         }),
         models: Vec::new(),

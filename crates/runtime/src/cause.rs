@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::adapter::Departure;
 use crate::{Cause, Trouble};
 
 /// What was seen.
@@ -16,10 +17,14 @@ pub(crate) struct Evidence<'a> {
     pub(crate) busy: bool,
     /// What a request met in the last moments.
     pub(crate) trouble: Option<(Trouble, &'a str)>,
+    /// How it went, by the runtime's word.
+    pub(crate) departure: Option<&'a Departure>,
     /// Since its last request of ours, or since it was first seen warm.
     pub(crate) idle: Duration,
     /// The runtime's idle clock; none when it has none.
     pub(crate) idle_clock: Option<Duration>,
+    /// Whether the runtime had said that it would go about now.
+    pub(crate) expired: bool,
     /// Another model that came into memory in the last moments.
     pub(crate) appeared: Option<&'a str>,
     /// How late something may be seen: about two looks.
@@ -31,19 +36,25 @@ pub(crate) fn classify(seen: &Evidence<'_>) -> Cause {
     if seen.asked_here {
         return Cause::UnloadedHere;
     }
+    match seen.departure {
+        Some(Departure::Crashed(detail)) => return Cause::Crashed { detail: detail.clone() },
+        Some(Departure::Slept) => return Cause::IdleTtl,
+        Some(Departure::Orderly) | None => {}
+    }
+    let orderly = seen.departure.is_some();
     match seen.trouble {
         Some((Trouble::Crashed, detail)) => return Cause::Crashed { detail: detail.to_owned() },
         Some((Trouble::Cut, _)) => return Cause::Crashed { detail: "an answer broke off".into() },
         // The runtime itself spoke of an unload, so it was no crash although it was busy.
         Some((Trouble::Unloaded, _)) => {}
-        _ if seen.busy => return Cause::Crashed { detail: "it went while it was answering".into() },
+        _ if seen.busy && !orderly => return Cause::Crashed { detail: "it went while it was answering".into() },
         _ => {}
     }
     // Just when the clock would strike: the clock, even for a model that should have none.
     let on_the_clock = seen.idle_clock.is_some_and(|clock| {
         seen.idle >= clock.saturating_sub(seen.slack) && seen.idle <= clock.saturating_add(seen.slack * 2)
     });
-    if on_the_clock {
+    if on_the_clock || seen.expired {
         return Cause::IdleTtl;
     }
     if seen.stays {
@@ -56,7 +67,8 @@ pub(crate) fn classify(seen: &Evidence<'_>) -> Cause {
     if seen.idle_clock.is_some_and(|clock| seen.idle >= clock) {
         return Cause::IdleTtl;
     }
-    Cause::Unknown
+    // Told to go, and neither by us, nor by a timer, nor for another: by somebody.
+    if orderly { Cause::EjectedByPerson } else { Cause::Unknown }
 }
 
 #[cfg(test)]
@@ -72,8 +84,10 @@ mod tests {
             stays: false,
             busy: false,
             trouble: None,
+            departure: None,
             idle: MINUTE,
             idle_clock: Some(HOUR),
+            expired: false,
             appeared: None,
             slack: Duration::from_secs(10),
         }
@@ -101,6 +115,19 @@ mod tests {
         // Long idle by our count, still there, and gone when another came: evicted.
         let by = Evidence { idle: HOUR * 2, appeared: Some("b"), ..nothing() };
         assert_eq!(classify(&by), Cause::Evicted { by: "b".into() });
+    }
+
+    #[test]
+    fn the_runtime_s_own_word_counts_most() {
+        let went = |departure| Evidence { departure: Some(departure), ..nothing() };
+        let crashed = Departure::Crashed("exit code 1".into());
+        assert_eq!(classify(&went(&crashed)), Cause::Crashed { detail: "exit code 1".into() });
+        assert_eq!(classify(&Evidence { busy: true, ..went(&Departure::Slept) }), Cause::IdleTtl);
+        // An orderly end under a request is no crash; the other signs tell whose it was.
+        let orderly = Evidence { busy: true, ..went(&Departure::Orderly) };
+        assert_eq!(classify(&orderly), Cause::EjectedByPerson);
+        assert_eq!(classify(&Evidence { appeared: Some("b"), ..orderly }), Cause::Evicted { by: "b".into() });
+        assert_eq!(classify(&Evidence { expired: true, ..nothing() }), Cause::IdleTtl);
     }
 
     #[test]

@@ -8,9 +8,13 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use crate::adapter::http::{Http, LISTING};
+use crate::adapter::litellm::LiteLlm;
+use crate::adapter::llama_server::LlamaServer;
 use crate::adapter::lmstudio::{APP_PORTS, LmStudio, is_greeting};
+use crate::adapter::ollama::Ollama;
 use crate::adapter::openai_compatible::OpenaiCompatible;
-use crate::adapter::{Adapter, LookFailure};
+use crate::adapter::vllm::Vllm;
+use crate::adapter::{Adapter, LookFailure, litellm, llama_server, ollama, vllm};
 use crate::{RuntimeKind, WatchedProvider};
 
 /// Makes the adapter of a provider.
@@ -37,14 +41,18 @@ impl Connect for ByAsking {
     fn connect<'a>(&'a self, provider: &'a WatchedProvider) -> BoxFuture<'a, Result<Arc<dyn Adapter>, LookFailure>> {
         async move {
             let http = Http::new(&provider.root, provider.key.as_ref()).map_err(LookFailure::Rejected)?;
-            let kind = match provider.runtime {
-                Some(kind) => kind,
+            let found = match provider.runtime {
+                Some(kind) => Found { kind, version: version_of(kind, &http).await },
                 None => ask(&http).await?,
             };
-            Ok(match kind {
+            Ok(match found.kind {
                 RuntimeKind::LmStudio => {
                     Arc::new(LmStudio::new(http, self.app_ports.clone(), self.user_home.clone())) as Arc<dyn Adapter>
                 }
+                RuntimeKind::Ollama => Arc::new(Ollama::new(http, found.version)),
+                RuntimeKind::LlamaServer => Arc::new(LlamaServer::new(http)),
+                RuntimeKind::Vllm => Arc::new(Vllm::new(http, found.version)),
+                RuntimeKind::LiteLlm => Arc::new(LiteLlm::new(http)),
                 RuntimeKind::OpenaiCompatible => Arc::new(OpenaiCompatible::new(http)),
             })
         }
@@ -52,21 +60,70 @@ impl Connect for ByAsking {
     }
 }
 
-async fn ask(http: &Http) -> Result<RuntimeKind, LookFailure> {
-    // Answered without a token, since LM Studio has tokens.
+/// What answers there.
+struct Found {
+    kind: RuntimeKind,
+    version: Option<String>,
+}
+
+impl Found {
+    fn just(kind: RuntimeKind) -> Self {
+        Self { kind, version: None }
+    }
+}
+
+async fn ask(http: &Http) -> Result<Found, LookFailure> {
+    // Answered without a token, since LM Studio has tokens. Asked first and alone: LM Studio writes a path that it does
+    // not know to its log as an error.
     let greeting = http.get("lmstudio-greeting", LISTING).await?;
     if is_greeting(&greeting.body) {
-        return Ok(RuntimeKind::LmStudio);
+        return Ok(Found::just(RuntimeKind::LmStudio));
+    }
+    if llama_server::is_loading(&greeting) {
+        return Ok(Found::just(RuntimeKind::LlamaServer));
     }
     if greeting.status.is_server_error() {
         // Just starting, or a proxy without its server: this says nothing about what it will be.
         return Err(LookFailure::Rejected(format!("it answers HTTP {}", greeting.status.as_u16())));
     }
+    let (ollama, props, version, alive, states) = tokio::join!(
+        http.get("api/version", LISTING),
+        http.get("props", LISTING),
+        http.get("version", LISTING),
+        http.get("health/liveliness", LISTING),
+        http.get("api/v0/models", LISTING),
+    );
     // Should the greeting go one day: a listing with LM Studio's states is LM Studio's.
-    if lists_states(&http.get("api/v0/models", LISTING).await?.body) {
-        return Ok(RuntimeKind::LmStudio);
+    if lists_states(&states?.body) {
+        return Ok(Found::just(RuntimeKind::LmStudio));
     }
-    Ok(RuntimeKind::OpenaiCompatible)
+    let props = props?;
+    if llama_server::is_props(&props.body) || llama_server::is_loading(&props) {
+        return Ok(Found::just(RuntimeKind::LlamaServer));
+    }
+    if let Some(version) = ollama::read_version(&ollama?.body) {
+        return Ok(Found { kind: RuntimeKind::Ollama, version: Some(version) });
+    }
+    if litellm::is_alive(&alive?) {
+        return Ok(Found::just(RuntimeKind::LiteLlm));
+    }
+    // Others have a version too; vLLM's listing has marks of its own.
+    if let Some(version) = ollama::read_version(&version?.body)
+        && vllm::is_listing(&http.get("v1/models", LISTING).await?.body)
+    {
+        return Ok(Found { kind: RuntimeKind::Vllm, version: Some(version) });
+    }
+    Ok(Found::just(RuntimeKind::OpenaiCompatible))
+}
+
+/// The version of a runtime whose kind the settings name.
+async fn version_of(kind: RuntimeKind, http: &Http) -> Option<String> {
+    let path = match kind {
+        RuntimeKind::Ollama => "api/version",
+        RuntimeKind::Vllm => "version",
+        _ => return None,
+    };
+    ollama::read_version(&http.get(path, LISTING).await.ok()?.body)
 }
 
 fn lists_states(body: &Value) -> bool {

@@ -10,6 +10,7 @@
 //! Within: `track` decides (pure, no clock), `keeper` runs what it decides (one task per provider), `adapter` asks one
 //! kind of runtime, `detect` finds out which kind it is, `cause` says why a model most likely went.
 
+mod abilities;
 mod adapter;
 mod cause;
 mod detect;
@@ -20,6 +21,7 @@ mod plan;
 mod state;
 mod track;
 
+pub use abilities::{Activity, Capabilities, Doing, KeepingWarm, Stay, Untold};
 pub use error::KeeperError;
 pub use keeper::{Busy, Keeper, KeeperOptions};
 pub use occurrence::{Cause, Occurrence, Trouble};

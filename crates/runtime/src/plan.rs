@@ -63,16 +63,32 @@ pub struct WatchedModel {
 pub enum RuntimeKind {
     /// LM Studio: tells what is loaded, loads and unloads.
     LmStudio,
+    /// Ollama: the same, by its own API.
+    Ollama,
+    /// llama.cpp's server, with one model or as a router of several.
+    LlamaServer,
+    /// vLLM: one model, which may be put to sleep in its development mode.
+    Vllm,
+    /// LiteLLM: a gateway to other servers. Whether it answers and what it lists.
+    LiteLlm,
     /// Any other server of the OpenAI API: only whether it answers can be known.
     OpenaiCompatible,
 }
 
 impl RuntimeKind {
+    /// Every one.
+    pub const ALL: [Self; 6] =
+        [Self::LmStudio, Self::Ollama, Self::LlamaServer, Self::Vllm, Self::LiteLlm, Self::OpenaiCompatible];
+
     /// The name in our settings and on screen.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::LmStudio => "lmstudio",
+            Self::Ollama => "ollama",
+            Self::LlamaServer => "llama-server",
+            Self::Vllm => "vllm",
+            Self::LiteLlm => "litellm",
             Self::OpenaiCompatible => "openai-compatible",
         }
     }
@@ -80,7 +96,7 @@ impl RuntimeKind {
     /// Reads a name of our settings.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::LmStudio, Self::OpenaiCompatible].into_iter().find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// What a person calls it in a sentence.
@@ -88,6 +104,10 @@ impl RuntimeKind {
     pub fn title(self) -> &'static str {
         match self {
             Self::LmStudio => "LM Studio",
+            Self::Ollama => "Ollama",
+            Self::LlamaServer => "llama-server",
+            Self::Vllm => "vLLM",
+            Self::LiteLlm => "LiteLLM",
             Self::OpenaiCompatible => "the server",
         }
     }

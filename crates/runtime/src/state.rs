@@ -7,7 +7,7 @@ use pilotlight_wire::ModelRef;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{Cause, RuntimeKind};
+use crate::{Activity, Capabilities, Cause, RuntimeKind, Stay};
 
 /// The state of all that is watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,14 @@ pub struct LocalModel {
     pub quantization: Option<String>,
     /// What it takes on disk, where the runtime says so.
     pub size_bytes: Option<u64>,
+    /// How long it stays there unused, where the runtime says so.
+    pub stay: Stay,
+    /// When it was last used, by the runtime's word or by our requests.
+    pub last_used: Option<Instant>,
+    /// What it is doing, where the runtime says so.
+    pub activity: Option<Activity>,
+    /// How far its load has come, in percent, where the runtime says so.
+    pub progress: Option<u8>,
     /// Whether the keeper loads it by itself when it is cold. False too while it leaves the model alone because a
     /// person ejected it or because it would not stay.
     pub kept_warm: bool,
@@ -81,8 +89,12 @@ pub struct RuntimeStatus {
     pub reachable: bool,
     /// What was seen when it did not answer, or did not answer as it should.
     pub detail: Option<String>,
-    /// Where it is.
+    /// Where it is: the plan's address, or another port of the same machine where it was found again.
     pub address: Url,
+    /// Its version, where it tells.
+    pub version: Option<String>,
+    /// What it can be told and what it cannot tell.
+    pub capabilities: Capabilities,
 }
 
 /// A load that a person asked for, done.

@@ -7,13 +7,14 @@ use std::io;
 use std::time::Duration;
 
 use pilotlight_wire::Secret;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use pilotlight_wire::sse::Framer;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
-use url::Url;
+use url::{Host, Url};
 
-use super::LookFailure;
+use super::{LoadFailure, LoadFailureKind, LookFailure};
 
 /// To a connection.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -24,6 +25,11 @@ pub(crate) const LISTING: Duration = Duration::from_secs(4);
 const IDLE: Duration = Duration::from_secs(2);
 /// More than this is no listing.
 const LARGEST: usize = 16 << 20;
+
+/// To a load: a large model from a slow disk takes minutes.
+pub(crate) const LOAD: Duration = Duration::from_secs(15 * 60);
+/// To an unload.
+pub(crate) const UNLOAD: Duration = Duration::from_secs(60);
 
 /// One address to ask.
 #[derive(Clone, Debug)]
@@ -75,6 +81,35 @@ impl Http {
         Some(Self { client: self.client.clone(), root, key: None })
     }
 
+    /// The same client, with its key, for another port of the same host: only for a server that is known to be the one
+    /// that the key is for.
+    #[expect(dead_code, reason = "LM Studio on another port comes next")]
+    pub(crate) fn moved(&self, port: u16) -> Option<Self> {
+        let mut root = self.root.clone();
+        root.set_port(Some(port)).ok()?;
+        Some(Self { root, ..self.clone() })
+    }
+
+    /// The key, where there is one.
+    pub(crate) fn key(&self) -> Option<&Secret> {
+        self.key.as_ref()
+    }
+
+    /// Opens a stream of server-sent events. Nothing limits how long it may be silent.
+    ///
+    /// # Errors
+    /// When no answer came within `timeout`, or one that is no such stream.
+    pub(crate) async fn events(&self, path: &str, timeout: Duration) -> Result<Events, LookFailure> {
+        let request = self.authorized(self.client.get(self.address(path)))?;
+        let answer = tokio::time::timeout(timeout, request.header(ACCEPT, "text/event-stream").send());
+        let response = answer.await.map_err(|_| LookFailure::Silent("no answer in time".into()))?.map_err(failure)?;
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if !response.status().is_success() || !kind.starts_with("text/event-stream") {
+            return Err(LookFailure::Rejected(format!("HTTP {}", response.status().as_u16())));
+        }
+        Ok(Events { response, framer: Framer::new(LARGEST) })
+    }
+
     /// Asks for `path`, written without a leading slash.
     ///
     /// # Errors
@@ -95,13 +130,16 @@ impl Http {
         format!("{}/{path}", self.root.as_str().trim_end_matches('/'))
     }
 
-    async fn send(&self, mut request: reqwest::RequestBuilder, timeout: Duration) -> Result<Reply, LookFailure> {
-        if let Some(key) = &self.key {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
-                .map_err(|_| LookFailure::Rejected("its key holds a character that no header may hold".into()))?;
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
-        }
+    fn authorized(&self, request: reqwest::RequestBuilder) -> Result<reqwest::RequestBuilder, LookFailure> {
+        let Some(key) = &self.key else { return Ok(request) };
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
+            .map_err(|_| LookFailure::Rejected("its key holds a character that no header may hold".into()))?;
+        value.set_sensitive(true);
+        Ok(request.header(AUTHORIZATION, value))
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder, timeout: Duration) -> Result<Reply, LookFailure> {
+        let request = self.authorized(request)?;
         let mut response = request.timeout(timeout).send().await.map_err(failure)?;
         let status = response.status();
         let mut bytes = Vec::new();
@@ -112,6 +150,28 @@ impl Http {
             bytes.extend_from_slice(&chunk);
         }
         Ok(Reply { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
+    }
+}
+
+/// A stream of server-sent events.
+pub(crate) struct Events {
+    response: reqwest::Response,
+    framer: Framer,
+}
+
+impl Events {
+    /// The next event's data as JSON; none when the stream has ended, for whatever reason. What is no JSON is passed
+    /// over.
+    pub(crate) async fn next(&mut self) -> Option<Value> {
+        loop {
+            while let Ok(Some(frame)) = self.framer.next_frame() {
+                if let Some(value) = frame.data.and_then(|data| serde_json::from_slice(&data).ok()) {
+                    return Some(value);
+                }
+            }
+            let bytes = self.response.chunk().await.ok()??;
+            self.framer.push(&bytes);
+        }
     }
 }
 
@@ -162,6 +222,26 @@ fn shorten(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// Whether this is an address of this machine alone.
+pub(crate) fn is_loopback(root: &Url) -> bool {
+    match root.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// A load, an unload or a use that got no answer: the server went in the middle of it, or it takes longer than it
+/// should. The next look tells which.
+pub(crate) fn no_answer(failure: LookFailure) -> LoadFailure {
+    let kind = match &failure {
+        LookFailure::Refused(_) | LookFailure::Silent(_) => LoadFailureKind::Gone,
+        LookFailure::Rejected(_) => LoadFailureKind::Lasting,
+    };
+    LoadFailure::new(kind, failure.to_string())
 }
 
 fn without_v1(root: &Url) -> Url {

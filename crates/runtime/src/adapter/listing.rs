@@ -1,5 +1,9 @@
 //! What a look saw, and finding one model in it by the name the configuration uses.
 
+use std::time::Duration;
+
+use crate::Activity;
+
 /// The answer to one look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Observation {
@@ -22,6 +26,37 @@ pub(crate) struct Seen {
     pub(crate) size_bytes: Option<u64>,
     /// Whether it makes embeddings (and cannot chat).
     pub(crate) embedding: bool,
+    /// Whether it answers whatever name a request has.
+    pub(crate) any_name: bool,
+    /// The idle timer it runs under.
+    pub(crate) clock: Clock,
+    /// How long it is still to stay, where the runtime says that.
+    pub(crate) left: Option<Duration>,
+    /// How long ago it was used, by the runtime's own word; zero while it is in use.
+    pub(crate) idle: Option<Duration>,
+    pub(crate) activity: Option<Activity>,
+    /// How it went, where the runtime says so.
+    pub(crate) departure: Option<Departure>,
+}
+
+/// The idle timer of a model, as far as the runtime tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Clock {
+    #[default]
+    Untold,
+    Never,
+    After(Duration),
+}
+
+/// How a model went, by the runtime's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// Its process failed.
+    Crashed(String),
+    /// Its idle timer put it to sleep.
+    Slept,
+    /// Its process was told to end, by whomever.
+    Orderly,
 }
 
 /// Whether something of a model is in memory, as far as one listing can tell.
@@ -95,11 +130,17 @@ impl Seen {
             quantization: None,
             size_bytes: None,
             embedding: false,
+            any_name: false,
+            clock: Clock::Untold,
+            left: None,
+            idle: None,
+            activity: None,
+            departure: None,
         }
     }
 
     fn answers_to(&self, id: &str) -> bool {
-        is_instance_of(&self.key, id) || self.names.iter().any(|name| is_instance_of(name, id))
+        self.any_name || is_instance_of(&self.key, id) || self.names.iter().any(|name| is_instance_of(name, id))
     }
 
     fn take_in(&mut self, other: &Self) {
@@ -115,6 +156,13 @@ impl Seen {
         self.quantization = self.quantization.take().or_else(|| other.quantization.clone());
         self.size_bytes = self.size_bytes.or(other.size_bytes);
         self.embedding |= other.embedding;
+        if self.clock == Clock::Untold {
+            self.clock = other.clock;
+        }
+        self.left = self.left.or(other.left);
+        self.idle = self.idle.or(other.idle);
+        self.activity = self.activity.or(other.activity);
+        self.departure = self.departure.take().or_else(|| other.departure.clone());
     }
 }
 

@@ -17,20 +17,15 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use url::{Host, Url};
 
-use super::http::{Http, LISTING, Reply};
+use super::http::{Http, LISTING, LOAD, Reply, UNLOAD, is_loopback, no_answer};
 use super::listing::is_instance_of;
 use super::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LoadOrder, LookFailure, lmstudio_home};
 use super::{Observation, Presence, Seen};
-use crate::{Cause, RuntimeKind};
+use crate::{Capabilities, Cause, KeepingWarm, RuntimeKind, Untold};
 
 /// The ports on which LM Studio's application itself listens, whether its server is on or not (the SDK's list).
 pub(crate) const APP_PORTS: [u16; 5] = [41343, 52993, 16141, 39414, 22931];
-/// To a load: a large model from a slow disk takes minutes.
-const LOAD: Duration = Duration::from_secs(15 * 60);
-/// To an unload.
-const UNLOAD: Duration = Duration::from_secs(60);
 /// To one of the application's ports.
 const GREETING: Duration = Duration::from_millis(500);
 /// The idle clock that we ask for where there is no explicit load (LM Studio 0.3). A week: each request starts it anew,
@@ -116,13 +111,10 @@ impl LmStudio {
         if let Some(context) = order.context {
             body["context_length"] = context.into();
         }
-        let mut reply = self.http.post("api/v1/models/load", &body, LOAD).await.map_err(during_load)?;
+        let mut reply = self.http.post("api/v1/models/load", &body, LOAD).await.map_err(no_answer)?;
         if order.context.is_some() && refuses_keys(&reply) {
-            reply = self
-                .http
-                .post("api/v1/models/load", &json!({ "model": order.key }), LOAD)
-                .await
-                .map_err(during_load)?;
+            reply =
+                self.http.post("api/v1/models/load", &json!({ "model": order.key }), LOAD).await.map_err(no_answer)?;
         }
         if is_unknown_path(&reply) {
             return Ok(None);
@@ -145,7 +137,7 @@ impl LmStudio {
                 json!({ "model": order.key, "messages": messages, "max_tokens": 1, "stream": false, "ttl": ttl });
             ("v1/chat/completions", body)
         };
-        let reply = self.http.post(path, &body, LOAD).await.map_err(during_load)?;
+        let reply = self.http.post(path, &body, LOAD).await.map_err(no_answer)?;
         if let Some(message) = reply.error() {
             return Err(load_failure(&reply, message));
         }
@@ -170,8 +162,21 @@ impl Adapter for LmStudio {
         RuntimeKind::LmStudio
     }
 
-    fn manageable(&self) -> bool {
-        true
+    fn capabilities(&self) -> Capabilities {
+        let v1 = !self.no_v1.load(Ordering::Relaxed);
+        let mut cannot_tell = vec![Untold::IdleTimer, Untold::LastUse, Untold::Activity];
+        if !v1 {
+            cannot_tell.push(Untold::Size);
+        }
+        cannot_tell.extend([Untold::Progress, Untold::Cause]);
+        Capabilities {
+            loads: true,
+            load_context: v1,
+            unloads: v1,
+            pushes: false,
+            keeping_warm: if v1 { KeepingWarm::Free } else { KeepingWarm::Ping },
+            cannot_tell,
+        }
     }
 
     fn look(&self, depth: Depth) -> BoxFuture<'_, Result<Observation, LookFailure>> {
@@ -193,7 +198,7 @@ impl Adapter for LmStudio {
     fn unload(&self, instance: String) -> BoxFuture<'_, Result<(), LoadFailure>> {
         async move {
             let body = json!({ "instance_id": instance });
-            let reply = self.http.post("api/v1/models/unload", &body, UNLOAD).await.map_err(during_load)?;
+            let reply = self.http.post("api/v1/models/unload", &body, UNLOAD).await.map_err(no_answer)?;
             if is_unknown_path(&reply) {
                 let message = "this LM Studio is older than 0.4 and cannot be told to unload: eject it in its window, or with `lms unload`";
                 return Err(LoadFailure::new(LoadFailureKind::Unsupported, message));
@@ -349,16 +354,6 @@ fn refuses_keys(reply: &Reply) -> bool {
             || reply.error().is_some_and(|error| error.to_lowercase().contains("unrecognized")))
 }
 
-/// A load that got no answer: the server went in the middle of it, or it takes longer than any load should. The next
-/// look tells which.
-fn during_load(failure: LookFailure) -> LoadFailure {
-    let kind = match &failure {
-        LookFailure::Refused(_) | LookFailure::Silent(_) => LoadFailureKind::Gone,
-        LookFailure::Rejected(_) => LoadFailureKind::Lasting,
-    };
-    LoadFailure::new(kind, failure.to_string())
-}
-
 fn load_failure(reply: &Reply, message: String) -> LoadFailure {
     let words = message.to_lowercase();
     let kind = match (reply.status.as_u16(), reply.code()) {
@@ -370,15 +365,6 @@ fn load_failure(reply: &Reply, message: String) -> LoadFailure {
         _ => LoadFailureKind::Lasting,
     };
     LoadFailure::new(kind, message)
-}
-
-pub(crate) fn is_loopback(root: &Url) -> bool {
-    match root.host() {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -1,28 +1,50 @@
 //! What the keeper needs of a runtime, whatever it is: a look at what is loaded, a load, an unload, and why it went.
 //!
-//! Must not know: when to do any of it. An adapter has no clock and no policy; it asks, and reads odd answers kindly.
+//! Must not know: when to do any of it. An adapter has no policy; it asks, and reads odd answers kindly. The only clock
+//! it has is that of its own listening.
 
 pub(crate) mod http;
 pub(crate) mod listing;
+pub(crate) mod litellm;
+pub(crate) mod llama_server;
 pub(crate) mod lmstudio;
-mod lmstudio_home;
+pub(crate) mod lmstudio_home;
+pub(crate) mod ollama;
 pub(crate) mod openai_compatible;
+pub(crate) mod vllm;
 
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use url::Url;
 
-use crate::{Cause, RuntimeKind};
+use crate::{Activity, Capabilities, Cause, RuntimeKind};
 
-pub(crate) use listing::{Observation, Presence, Seen};
+pub(crate) use listing::{Clock, Departure, Observation, Presence, Seen};
 
 /// One runtime at one address.
 pub(crate) trait Adapter: Send + Sync + 'static {
     /// What it is.
     fn kind(&self) -> RuntimeKind;
 
-    /// Whether it can be told to load and unload.
-    fn manageable(&self) -> bool;
+    /// What it can be told, and what it cannot tell, as far as known by now.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Whether it can be told to load.
+    fn manageable(&self) -> bool {
+        self.capabilities().loads
+    }
+
+    /// Its version, where it has told.
+    fn version(&self) -> Option<String> {
+        None
+    }
+
+    /// Where it answers, when that is not the plan's address.
+    fn moved_to(&self) -> Option<Url> {
+        None
+    }
 
     /// What it has and what of that is loaded.
     fn look(&self, depth: Depth) -> BoxFuture<'_, Result<Observation, LookFailure>>;
@@ -34,11 +56,34 @@ pub(crate) trait Adapter: Send + Sync + 'static {
     /// Takes one instance out of memory.
     fn unload(&self, instance: String) -> BoxFuture<'_, Result<(), LoadFailure>>;
 
+    /// Uses a model for a moment, so that its idle timer starts anew.
+    fn touch(&self, _order: LoadOrder) -> BoxFuture<'_, Result<(), LoadFailure>> {
+        std::future::ready(Ok(())).boxed()
+    }
+
+    /// Waits until the runtime tells something by itself, or until watching it closely shows something; never returns
+    /// where there is no such way. Asked again after each answer. What happens between two calls may be missed.
+    fn news(&self) -> BoxFuture<'_, News> {
+        std::future::pending().boxed()
+    }
+
     /// After its server refused a connection: what is left of it.
     fn why_gone(&self) -> BoxFuture<'_, Cause>;
 
     /// After how long without use it unloads a model that it loaded by itself; none when it never does.
     fn idle_clock(&self) -> BoxFuture<'_, Option<Duration>>;
+}
+
+/// What was heard between two looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Something may have come or gone: look.
+    Changed,
+    /// What an instance is doing.
+    #[expect(dead_code, reason = "LM Studio's WebSocket comes next")]
+    Activity { instance: String, activity: Activity },
+    /// How far a model's load has come, in percent.
+    Progress { key: String, percent: u8 },
 }
 
 /// How much to ask for.

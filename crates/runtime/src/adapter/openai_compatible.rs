@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::http::{Http, LISTING, Reply};
 use super::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LoadOrder, LookFailure};
 use super::{Observation, Presence, Seen};
-use crate::{Cause, RuntimeKind};
+use crate::{Capabilities, Cause, RuntimeKind, Untold};
 
 /// A server of the OpenAI API.
 pub(crate) struct OpenaiCompatible {
@@ -39,7 +39,7 @@ impl OpenaiCompatible {
     }
 }
 
-fn read(reply: &Reply) -> Option<Observation> {
+pub(super) fn read(reply: &Reply) -> Option<Observation> {
     let lines = reply.body.get("data").and_then(Value::as_array)?;
     let ids = lines.iter().filter_map(|line| line.get("id").and_then(Value::as_str));
     Some(Observation { models: ids.map(|id| Seen::named(id, Presence::Untold)).collect() })
@@ -50,8 +50,11 @@ impl Adapter for OpenaiCompatible {
         RuntimeKind::OpenaiCompatible
     }
 
-    fn manageable(&self) -> bool {
-        false
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            cannot_tell: vec![Untold::State, Untold::Context, Untold::Size, Untold::Activity, Untold::Cause],
+            ..Capabilities::default()
+        }
     }
 
     fn look(&self, _: Depth) -> BoxFuture<'_, Result<Observation, LookFailure>> {
@@ -75,6 +78,6 @@ impl Adapter for OpenaiCompatible {
     }
 }
 
-fn unsupported() -> LoadFailure {
+pub(super) fn unsupported() -> LoadFailure {
     LoadFailure::new(LoadFailureKind::Unsupported, "this server has no way to load or unload a model on request")
 }

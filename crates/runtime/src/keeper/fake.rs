@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use crate::adapter::{Adapter, Depth, LoadDone, LoadFailure, LoadOrder, LookFailure, Observation, Presence, Seen};
 use crate::detect::Connect;
-use crate::{Cause, RuntimeKind, WatchedProvider};
+use crate::{Capabilities, Cause, RuntimeKind, WatchedProvider};
 
 #[derive(Clone, Default)]
 pub(super) struct Fake {
@@ -81,8 +81,8 @@ impl Adapter for Fake {
         RuntimeKind::LmStudio
     }
 
-    fn manageable(&self) -> bool {
-        true
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { loads: true, unloads: true, ..Capabilities::default() }
     }
 
     fn look(&self, _: Depth) -> BoxFuture<'_, Result<Observation, LookFailure>> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pilotlight_wire::ModelRef;
 
-use crate::adapter::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LookFailure, Observation};
+use crate::adapter::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LookFailure, News, Observation};
 use crate::detect::Connect;
 use crate::track::{LoadOutcome, LoadWish, order_for};
 use crate::{Cause, WatchedProvider};
@@ -34,7 +34,9 @@ pub(super) enum Result {
     Looked(std::result::Result<Observation, LookFailure>),
     Loaded { model: ModelRef, outcome: LoadOutcome },
     Unloaded { model: ModelRef, result: std::result::Result<(), LoadFailure> },
+    Touched { model: ModelRef, result: std::result::Result<(), LoadFailure> },
     Gone(Cause),
+    News(News),
     Aborted,
 }
 
@@ -125,6 +127,29 @@ async fn unload_on(adapter: &dyn Adapter, upstream_id: &str) -> std::result::Res
         }
     }
     Ok(())
+}
+
+/// Uses a model that is in memory, so that its idle timer starts anew. One that went meanwhile is left alone: the use
+/// would load it.
+pub(super) async fn touch(way: Way, wish: LoadWish) -> Done {
+    let model = wish.model.clone();
+    let (made, result) = match way.adapter().await {
+        Ok((adapter, made)) => (made, touch_on(adapter.as_ref(), &wish).await),
+        Err(failure) => (None, Err(failure.into())),
+    };
+    Done { made, result: Result::Touched { model, result } }
+}
+
+async fn touch_on(adapter: &dyn Adapter, wish: &LoadWish) -> std::result::Result<(), LoadFailure> {
+    match adapter.look(Depth::State).await?.find(&wish.upstream_id) {
+        Some(seen) if seen.presence.occupies() => adapter.touch(order_for(wish, Some(&seen))).await,
+        _ => Err(LoadFailure::new(LoadFailureKind::Missing, "it went before it was used")),
+    }
+}
+
+/// What the runtime tells by itself.
+pub(super) async fn news(adapter: Arc<dyn Adapter>) -> Done {
+    Done { made: None, result: Result::News(adapter.news().await) }
 }
 
 pub(super) async fn why_gone(adapter: Option<Arc<dyn Adapter>>) -> Done {

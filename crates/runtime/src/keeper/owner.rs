@@ -46,6 +46,8 @@ pub(super) struct Owner {
     track: Track,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
     load: Option<AbortHandle>,
+    /// Hears what the adapter in use tells by itself.
+    listening: Option<AbortHandle>,
     loads: Waiting<Loaded>,
     unloads: Waiting<()>,
     publish: Arc<watch::Sender<Arc<KeeperState>>>,
@@ -69,6 +71,7 @@ impl Owner {
             track,
             jobs: FuturesUnordered::new(),
             load: None,
+            listening: None,
             loads: Waiting::new(),
             unloads: Waiting::new(),
             publish,
@@ -126,6 +129,7 @@ impl Owner {
             self.track.connected(adapter.kind().title(), adapter.manageable(), idle_clock);
             self.adapter = Some(adapter);
             self.usable = true;
+            self.listen();
         }
         match done.result {
             Outcome::Looked(answer) => {
@@ -140,9 +144,26 @@ impl Owner {
                 self.track.load_done(&model, outcome, now);
             }
             Outcome::Unloaded { model, result } => self.track.unload_done(&model, result, now),
+            Outcome::Touched { model, result } => self.track.touched(&model, result, now),
+            Outcome::News(news) => {
+                self.track.heard(&news, now);
+                self.listen();
+            }
             Outcome::Gone(cause) => self.track.gone_because(cause),
             Outcome::Aborted => {}
         }
+    }
+
+    /// Listens to the adapter in use, and to no other.
+    fn listen(&mut self) {
+        if let Some(before) = self.listening.take() {
+            before.abort();
+        }
+        let Some(adapter) = self.adapter.clone().filter(|_| self.usable) else { return };
+        let (abort, registration) = AbortHandle::new_pair();
+        self.listening = Some(abort);
+        let news = Abortable::new(jobs::news(adapter), registration);
+        self.jobs.push(news.map(|done| done.unwrap_or_else(|_| Done::aborted())).boxed());
     }
 
     fn act(&mut self) {
@@ -164,6 +185,7 @@ impl Owner {
                     }
                 }
                 Effect::Unload { model, upstream_id } => self.jobs.push(jobs::unload(way, model, upstream_id).boxed()),
+                Effect::Touch(wish) => self.jobs.push(jobs::touch(way, wish).boxed()),
                 Effect::WhyGone => self.jobs.push(jobs::why_gone(self.adapter.clone()).boxed()),
                 Effect::Say(_) | Effect::AnswerLoad { .. } | Effect::AnswerUnload { .. } => words.push(effect),
             }
@@ -198,11 +220,14 @@ impl Owner {
 
     fn publish(&self) {
         let (reachable, detail) = self.track.reachable();
+        let adapter = self.adapter.as_ref();
         let status = RuntimeStatus {
-            kind: self.adapter.as_ref().map(|adapter| adapter.kind()),
+            kind: adapter.map(|adapter| adapter.kind()),
             reachable,
             detail,
-            address: self.provider.root.clone(),
+            address: adapter.and_then(|adapter| adapter.moved_to()).unwrap_or_else(|| self.provider.root.clone()),
+            version: adapter.and_then(|adapter| adapter.version()),
+            capabilities: adapter.map(|adapter| adapter.capabilities()).unwrap_or_default(),
         };
         let models: BTreeMap<_, _> = self.track.published().collect();
         let id = &self.provider.id;

@@ -265,7 +265,8 @@ impl Track {
         let found = seen.find(&model.watched.upstream_id);
         let presence = found.as_ref().map(|found| found.presence);
         if let Some(found) = &found {
-            model.details.learn(found);
+            model.details.learn(found, now);
+            model.departure.clone_from(&found.departure);
             if !found.presence.occupies() {
                 model.details.forget_instances();
             }

@@ -12,6 +12,7 @@ mod model;
 mod property;
 #[cfg(test)]
 mod tests;
+mod timers;
 
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(crate) enum Effect {
     AbortLoad,
     /// Unload every instance of a model. Answered by [`Track::unload_done`].
     Unload { model: ModelRef, upstream_id: String },
+    /// Use a warm model for a moment, since its idle timer is about to strike. Answered by [`Track::touched`].
+    Touch(LoadWish),
     /// Find out what is left of a server that went. Answered by [`Track::gone_because`].
     WhyGone,
     /// Tell everyone.
@@ -101,13 +104,14 @@ impl Track {
     /// What is to be done now. Call it after each thing told, and when [`Track::deadline`] has come.
     pub(crate) fn act(&mut self, now: Instant) -> Vec<Effect> {
         self.settle_loads(now);
+        self.settle_timers(now);
         self.settle_look(now);
         std::mem::take(&mut self.out)
     }
 
     /// When [`Track::act`] has something to do at the latest, if nothing happens before.
     pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
-        self.looks.deadline().into_iter().chain(self.load_deadlines(now)).min()
+        self.looks.deadline().into_iter().chain(self.load_deadlines(now)).chain(self.timer_deadlines(now)).min()
     }
 
     /// The plan's models of this provider are now these.
@@ -174,6 +178,10 @@ impl Track {
                 loaded_context: model.details.context,
                 quantization: model.details.quantization.clone(),
                 size_bytes: model.details.size_bytes,
+                stay: model.stay(),
+                last_used: model.used(),
+                activity: model.details.activity,
+                progress: model.details.progress.filter(|_| model.load.is_under_way()),
                 kept_warm: model.watched.keep_warm && model.hold.is_none() && self.manageable,
                 manageable: self.manageable,
                 instances: model.details.instances.clone(),
@@ -234,6 +242,7 @@ impl Track {
         let model = &mut self.models[at];
         model.place = Place::Cold { reason: Some(cause.clone()) };
         model.details.forget_instances();
+        model.departure = None;
         model.gone = Some(now);
         model.trouble = None;
         let gave_up = model.hold_after(&cause, now);

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::holds::{Backoff, Hold};
-use crate::adapter::Seen;
+use crate::adapter::{Clock, Departure, Seen};
 use crate::cause::{Evidence, classify};
-use crate::{Cause, Trouble, WatchedModel};
+use crate::{Activity, Cause, Trouble, WatchedModel};
 
 /// One watched model.
 #[derive(Debug)]
@@ -28,6 +28,11 @@ pub(super) struct Model {
     pub(super) last_used: Option<Instant>,
     /// What a request met last.
     pub(super) trouble: Option<(Trouble, String, Instant)>,
+    /// How it went, by the runtime's word.
+    pub(super) departure: Option<Departure>,
+    /// When it was last used only to keep it, and whether such a use is under way.
+    pub(super) touched: Option<Instant>,
+    pub(super) touching: bool,
     /// Its server went while it was warm since then, and it has not been seen again.
     pub(super) server_lost: Option<Instant>,
     /// When its going was told, by itself or with its server's.
@@ -102,6 +107,15 @@ pub(super) struct Details {
     pub(super) quantization: Option<String>,
     pub(super) size_bytes: Option<u64>,
     pub(super) instances: Vec<String>,
+    /// The idle timer it runs under.
+    pub(super) clock: Clock,
+    /// When its idle timer strikes if nobody uses it, by the runtime's word.
+    pub(super) leaves: Option<Instant>,
+    /// When it was last used, by the runtime's word.
+    pub(super) used: Option<Instant>,
+    pub(super) activity: Option<Activity>,
+    /// How far its load has come, in percent.
+    pub(super) progress: Option<u8>,
     /// Whether a server that only lists names has listed this one.
     pub(super) unlisted: bool,
 }
@@ -128,10 +142,15 @@ impl Details {
     pub(super) fn forget_instances(&mut self) {
         self.context = None;
         self.instances.clear();
+        self.clock = Clock::Untold;
+        self.leaves = None;
+        self.used = None;
+        self.activity = None;
+        self.progress = None;
     }
 
     /// Takes over what was seen; what this look did not ask for stays.
-    pub(super) fn learn(&mut self, seen: &Seen) {
+    pub(super) fn learn(&mut self, seen: &Seen, now: Instant) {
         self.context = seen.context.or(self.context);
         if !seen.instances.is_empty() {
             self.instances.clone_from(&seen.instances);
@@ -140,6 +159,17 @@ impl Details {
             self.quantization.clone_from(&seen.quantization);
         }
         self.size_bytes = seen.size_bytes.or(self.size_bytes);
+        if seen.clock != Clock::Untold {
+            self.clock = seen.clock;
+        }
+        self.used = seen.idle.and_then(|idle| now.checked_sub(idle)).or(self.used);
+        self.leaves = match (seen.left, seen.idle, seen.clock) {
+            (Some(left), _, _) => Some(now + left),
+            (None, Some(idle), Clock::After(timer)) => Some(now + timer.saturating_sub(idle)),
+            (None, _, Clock::Never) => None,
+            _ => self.leaves,
+        };
+        self.activity = seen.activity.or(self.activity);
         self.unlisted = false;
     }
 }
@@ -158,6 +188,9 @@ impl Model {
             busy_since: None,
             last_used: None,
             trouble: None,
+            departure: None,
+            touched: None,
+            touching: false,
             server_lost: None,
             gone: None,
             asked: false,
@@ -229,8 +262,14 @@ impl Model {
             stays: self.stays,
             busy: self.busy_since.is_some_and(|began| began <= seen_warm),
             trouble: trouble.map(|(trouble, detail, _)| (*trouble, detail.as_str())),
-            idle: now.duration_since(self.last_used.map_or(since, |used| used.max(since))),
-            idle_clock,
+            departure: self.departure.as_ref(),
+            idle: now.duration_since(self.used().map_or(since, |used| used.max(since))),
+            idle_clock: match self.details.clock {
+                Clock::Untold => idle_clock,
+                Clock::Never => None,
+                Clock::After(timer) => Some(timer),
+            },
+            expired: self.leaves().is_some_and(|leaves| leaves <= now + slack),
             appeared,
             slack,
         })

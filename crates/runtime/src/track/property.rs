@@ -143,6 +143,7 @@ impl World {
                     prop_assert!(!self.unloads.contains(&model), "unloaded twice");
                     self.unloads.push(model);
                 }
+                Effect::Touch(wish) => prop_assert!(false, "{} has no idle timer to be used against", wish.model),
                 Effect::WhyGone => self.probing = true,
                 Effect::AnswerLoad { model, .. } => {
                     let waiting = self.asked_loads.remove(&model).unwrap_or_default();
