@@ -1,10 +1,6 @@
 //! What Ollama's own API answers, and what it means.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod answers;
-
-use answers::{asked, asked_minimax, lines, told};
+use super::{asked, asked_minimax, lines, told};
 use pilotlight_wire::UpstreamApi;
 use pilotlight_wire::translate::{Asked, read_answer};
 use serde_json::{Value, json};

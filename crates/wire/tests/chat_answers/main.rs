@@ -1,5 +1,10 @@
-//! Events as lines that a test can name, with a check that they come in an order that can be told.
-#![allow(dead_code)]
+//! Answers of Chat and Ollama upstreams, with the ways in which servers really differ: here, events as lines that a test
+//! can name, and a check that they come in an order that can be told.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod chat;
+mod ollama;
 
 use pilotlight_wire::UpstreamApi;
 use pilotlight_wire::lines::LineFramer;
@@ -8,17 +13,17 @@ use pilotlight_wire::translate::{Asked, Block, Event, Reader};
 use serde_json::Value;
 
 /// A request to some model of this API.
-pub fn asked(api: UpstreamApi) -> Asked {
+fn asked(api: UpstreamApi) -> Asked {
     Asked::new(api, "studio", "some-model")
 }
 
 /// A request to MiniMax M2.
-pub fn asked_minimax(api: UpstreamApi) -> Asked {
+fn asked_minimax(api: UpstreamApi) -> Asked {
     Asked::new(api, "studio", "lmstudio-community/MiniMax-M2.1-GGUF")
 }
 
 /// The events of a stream that comes in pieces of this size.
-pub fn read(asked: &Asked, bytes: &[u8], piece: usize) -> Vec<Event> {
+fn read(asked: &Asked, bytes: &[u8], piece: usize) -> Vec<Event> {
     let mut reader = Reader::new(asked);
     let mut events = Vec::new();
     if asked.api == UpstreamApi::Ollama {
@@ -46,7 +51,7 @@ pub fn read(asked: &Asked, bytes: &[u8], piece: usize) -> Vec<Event> {
 }
 
 /// The same, as [`lines`]; however the bytes are cut.
-pub fn told(asked: &Asked, bytes: &[u8]) -> Vec<String> {
+fn told(asked: &Asked, bytes: &[u8]) -> Vec<String> {
     let events = read(asked, bytes, usize::MAX);
     for piece in [1, 7] {
         assert_eq!(read(asked, bytes, piece), events, "in pieces of {piece}");
@@ -55,7 +60,7 @@ pub fn told(asked: &Asked, bytes: &[u8]) -> Vec<String> {
 }
 
 /// What the events tell, a line for each block and each other thing, without signs of life and the start.
-pub fn lines(events: &[Event]) -> Vec<String> {
+fn lines(events: &[Event]) -> Vec<String> {
     let mut out = Vec::new();
     let mut open = None::<String>;
     let (mut over, mut ids) = (false, Vec::new());
@@ -117,6 +122,6 @@ pub fn lines(events: &[Event]) -> Vec<String> {
 }
 
 /// Payloads as server-sent events.
-pub fn stream(payloads: &[Value]) -> Vec<u8> {
+fn stream(payloads: &[Value]) -> Vec<u8> {
     payloads.iter().map(|payload| format!("data: {payload}\n\n")).collect::<String>().into_bytes()
 }

@@ -1,10 +1,6 @@
 //! What servers of the Chat API really send, and what it means. Each case is one that some server was seen to send.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod answers;
-
-use answers::{asked, asked_minimax, lines, read, stream, told};
+use super::{asked, asked_minimax, lines, read, stream, told};
 use pilotlight_wire::UpstreamApi;
 use pilotlight_wire::translate::{Event, read_answer};
 use serde_json::{Value, json};
@@ -441,7 +437,7 @@ fn a_key_that_says_no_error_is_none() {
 #[test]
 fn a_message_is_read_where_there_is_no_delta_and_only_once() {
     let message = json!({"id": "c1", "choices": [{"index": 0, "message": {"role": "assistant", "content": "yes"}, "finish_reason": "stop"}]});
-    assert_eq!(told(&asked(API), &stream(&[message.clone()])), ["text yes", "finish Stop"]);
+    assert_eq!(told(&asked(API), &stream(std::slice::from_ref(&message))), ["text yes", "finish Stop"]);
     let chunks = [deltas(&[json!({"content": "yes"})]), vec![message.clone()]].concat();
     assert_eq!(told(&asked(API), &stream(&chunks)), ["text yes", "finish Stop"]);
     // A server that does not stream though it was asked to, and one that does though it was not.
