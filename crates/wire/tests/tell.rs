@@ -2,80 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod clients;
+mod told;
 
 use clients::{Seen, Tool};
 use pilotlight_wire::ClientApi::{self, Chat, Messages, Responses};
 use pilotlight_wire::Usage;
 use pilotlight_wire::failure::Failure;
-use pilotlight_wire::translate::{
-    Block, ClientTool, Event, Finish, Names, Note, Opaque, OpaqueKind, Opening, Writer, whole,
-};
+use pilotlight_wire::translate::{Block, Event, Finish, Note, Opaque, OpaqueKind, Opening, Writer, whole};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use told::{answer, block, call, delta, opaque, opening, proven, start, usage};
 
 const APIS: [ClientApi; 3] = [Responses, Chat, Messages];
-
-fn opening() -> Opening {
-    let mut names = Names::default();
-    let patch = ClientTool { name: "apply_patch".to_owned(), namespace: None, custom: true };
-    assert!(names.add("apply_patch", patch));
-    let search = ClientTool { name: "search".to_owned(), namespace: Some("docs".to_owned()), custom: false };
-    assert!(names.add("docs__search", search));
-    Opening {
-        id: "abc123".to_owned(),
-        created: 1_760_000_000,
-        model: "lmstudio/minimax-m2.1".to_owned(),
-        usage_wanted: true,
-        input_estimate: 4321,
-        names,
-        echo: json!({
-            "model": "primary", "input": "hi", "stream": true, "instructions": "be brief", "temperature": 0.5,
-            "reasoning": {"effort": "high"}, "tools": [{"type": "custom", "name": "apply_patch"}], "store": false,
-        }),
-    }
-}
-
-fn start() -> Event {
-    Event::Start { id: Some("up".to_owned()), model: None, usage: None }
-}
-
-fn delta(text: &str) -> Event {
-    Event::Delta(text.to_owned())
-}
-
-const END: Event = Event::End { opaque: None };
-
-fn block(block: Block, pieces: &[&str]) -> Vec<Event> {
-    let mut events = vec![Event::Begin(block)];
-    events.extend(pieces.iter().map(|piece| delta(piece)));
-    events.push(END);
-    events
-}
-
-fn call(id: &str, name: &str, pieces: &[&str]) -> Vec<Event> {
-    block(Block::ToolCall { id: id.to_owned(), name: name.to_owned(), custom: false }, pieces)
-}
-
-fn opaque(kind: OpaqueKind, value: &str) -> Opaque {
-    Opaque { provider: Some("elsewhere".to_owned()), kind, value: value.to_owned(), id: None }
-}
-
-fn proven(which: Block, pieces: &[&str], proof: Opaque) -> Vec<Event> {
-    let mut events = block(which, pieces);
-    *events.last_mut().unwrap() = Event::End { opaque: Some(proof) };
-    events
-}
-
-fn usage() -> Usage {
-    Usage { input: 100, output: 20, cache_read: 50, cache_write: 7, reasoning: 5 }
-}
-
-fn answer(parts: &[Vec<Event>], finish: Finish) -> Vec<Event> {
-    let mut events = vec![start()];
-    events.extend(parts.iter().flatten().cloned());
-    events.extend([Event::Usage(usage()), Event::Finish(finish)]);
-    events
-}
 
 fn written(api: ClientApi, events: &[Event]) -> String {
     let mut writer = Writer::new(api, opening());
@@ -421,6 +359,10 @@ fn texts_in_a_row_are_one_part_unless_something_stood_between_them() {
     let [first, second] = pieces;
     let apart = answer(&[first, vec![Event::Dropped(Note::dropped("web_search_call"))], second], Finish::Stop);
     assert_eq!(count(&apart), 2);
+    let mut within = block(Block::Text, &["a", "b"]);
+    within.insert(2, Event::Dropped(Note::dropped("file_citation")));
+    assert_eq!(count(&answer(&[within.clone()], Finish::Stop)), 1, "and it stood between them, not within one");
+    assert_eq!(seen(Responses, &answer(&[within], Finish::Stop)).text, "ab");
     assert_eq!(seen(Responses, &apart).text, "ab");
 }
 

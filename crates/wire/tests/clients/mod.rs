@@ -170,8 +170,13 @@ fn responses(events: &[Value]) -> Seen {
                 seen.usage = Usage::read(&response["usage"]);
                 if kind == "response.failed" {
                     assert_eq!(at, events.len() - 1, "after a failure");
+                    assert_eq!(response["output"], json!(done), "the output repeats what is done");
+                    // What came of the item that was open stays with the client.
+                    let mut so_far = response.clone();
+                    so_far["output"].as_array_mut().unwrap().extend(open);
+                    read_response(&so_far, &mut seen);
                     seen.error = Failure::read(response);
-                    seen.content = !done.is_empty() || open.is_some();
+                    seen.content = has_content(&seen) || part.is_some();
                     return seen;
                 }
                 assert!(open.is_none(), "an item is open");

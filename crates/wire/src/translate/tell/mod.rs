@@ -45,6 +45,8 @@ struct Told {
     usage: Option<Usage>,
     finish: Option<Finish>,
     over: bool,
+    /// Whether a block has begun and not ended.
+    within: bool,
     notes: Vec<Note>,
 }
 
@@ -145,8 +147,10 @@ impl Writer {
             }
             Event::Dropped(note) => {
                 self.told.note(note.clone());
-                // Something stood here: what comes after it is apart from what came before.
-                if let Form::Responses(responses) = &mut self.form {
+                // Something stood between two blocks: what comes after it is apart from what came before.
+                if let Form::Responses(responses) = &mut self.form
+                    && !self.told.within
+                {
                     responses.part(out);
                 }
                 return;
@@ -169,6 +173,7 @@ impl Writer {
         match event {
             Event::Finish(finish) => self.told.finish = Some(finish.clone()),
             Event::Begin(block) => {
+                self.told.within = true;
                 if let Block::ToolCall { .. } = block {
                     self.told.called = true;
                     self.told.content = true;
@@ -192,6 +197,7 @@ impl Writer {
                 }
             }
             Event::End { opaque } => {
+                self.told.within = false;
                 let kept = match &mut self.form {
                     Form::Responses(form) => form.end(opaque.as_ref(), out),
                     Form::Chat(form) => form.end(opaque.as_ref(), out),

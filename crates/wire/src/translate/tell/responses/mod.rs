@@ -157,9 +157,7 @@ impl Responses {
 
     /// Ends the item that is open, so that what comes next stands apart.
     pub(super) fn part(&mut self, out: &mut Vec<u8>) {
-        if self.begun.is_none() {
-            self.done("completed", None, out);
-        }
+        self.done("completed", None, out);
     }
 
     pub(super) fn cite(&mut self, url: &str, title: Option<&str>, out: &mut Vec<u8>) -> bool {
