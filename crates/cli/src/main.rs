@@ -15,6 +15,7 @@ mod provider;
 mod remote;
 mod serve;
 mod text;
+mod token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -94,8 +95,13 @@ enum Command {
         #[command(subcommand)]
         command: keys::KeyCommand,
     },
-    /// Print the token that clients send as bearer or x-api-key
-    Token(FileArguments),
+    /// Print the token that clients send as bearer or x-api-key; or make tokens with limits for single clients
+    Token {
+        #[command(subcommand)]
+        command: Option<token::TokenCommand>,
+        #[command(flatten)]
+        files: FileArguments,
+    },
     /// Show it all with simulated servers: a cold model, the bridge, an unload, the notification
     Demo(demo::Arguments),
 }
@@ -164,7 +170,8 @@ async fn run(command: Command) -> ExitCode {
         Command::Chain { command } => command.json(),
         Command::Provider { command } => command.json(),
         Command::Key { command } => command.json(),
-        Command::Serve(_) | Command::Token(_) | Command::Demo(_) => false,
+        Command::Token { command, .. } => command.as_ref().is_some_and(token::TokenCommand::json),
+        Command::Serve(_) | Command::Demo(_) => false,
     };
     let done = match command {
         Command::Serve(arguments) => serve::run(arguments).await,
@@ -180,7 +187,8 @@ async fn run(command: Command) -> ExitCode {
         Command::Load { model, .. } => remote::load(&model, json).await,
         Command::Unload { model, .. } => remote::unload(&model, json).await,
         Command::Key { command } => command.run(),
-        Command::Token(files) => config_commands::token(&files),
+        Command::Token { command: None, files } => config_commands::token(&files),
+        Command::Token { command: Some(command), files } => command.run(&files),
         Command::Demo(arguments) => demo::run(arguments).await,
     };
     match done {

@@ -35,6 +35,8 @@ pub mod rules;
 mod save;
 pub mod schema;
 pub mod settings;
+mod settings_access;
+pub mod settings_edit;
 mod settings_read;
 mod settings_schema;
 pub mod settings_store;

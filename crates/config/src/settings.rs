@@ -7,6 +7,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use pilotlight_wire::{Location, ModelRef, Secret};
 
+pub use crate::settings_access::{AccessSettings, TokenLimits};
+
 /// The settings file, once read. Every key has a default.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -23,6 +25,8 @@ pub struct Settings {
     pub map: IndexMap<String, String>,
     /// `privacy`.
     pub privacy: Privacy,
+    /// `access`.
+    pub access: AccessSettings,
     /// `providers`, by provider id in lower case.
     pub providers: IndexMap<String, ProviderSettings>,
     /// `models`, by ref.
@@ -61,6 +65,7 @@ impl Default for Settings {
             named: Named::Strict,
             map: IndexMap::new(),
             privacy: Privacy::default(),
+            access: AccessSettings::default(),
             providers: IndexMap::new(),
             models: IndexMap::new(),
             keeper: KeeperSettings::default(),

@@ -76,6 +76,7 @@ pub(crate) const KEYS: &[&str] = &[
     "named",
     "map",
     "privacy",
+    "access",
     "providers",
     "models",
     "keeper",
@@ -90,8 +91,8 @@ pub(crate) const KEEPER_KEYS: &[&str] = &["poll", "maxModels", "maxMemory"];
 pub(crate) const NOTIFICATION_KEYS: &[&str] = &["unloaded", "back", "hosted", "problems"];
 pub(crate) const LEDGER_KEYS: &[&str] = &["keepDays"];
 
-struct Reader<'s> {
-    report: Report<'s>,
+pub(crate) struct Reader<'s> {
+    pub(crate) report: Report<'s>,
     environment: &'s Environment,
 }
 
@@ -115,6 +116,7 @@ impl Reader<'_> {
             named: self.choice(root, "named", &[("strict", Named::Strict), ("failover", Named::Failover)]),
             map: self.map(root),
             privacy: if privacy_unclear { closed().privacy } else { self.privacy(root) },
+            access: self.access(root),
             providers: self.providers(root),
             models: self.models(root),
             keeper: self.keeper(root),
@@ -137,7 +139,7 @@ impl Reader<'_> {
     }
 
     /// Unknown keys, with the known one that was likely meant.
-    fn keys(&mut self, at: &At<'_>, known: &[&str]) {
+    pub(crate) fn keys(&mut self, at: &At<'_>, known: &[&str]) {
         for (key, member) in self.report.members(at) {
             if known.contains(&key) {
                 continue;
@@ -150,7 +152,7 @@ impl Reader<'_> {
     }
 
     /// An object that may be left out, with its keys checked.
-    fn object<'a>(&mut self, root: &At<'a>, key: &str, known: &[&str]) -> Option<At<'a>> {
+    pub(crate) fn object<'a>(&mut self, root: &At<'a>, key: &str, known: &[&str]) -> Option<At<'a>> {
         let at = root.get(key)?;
         self.keys(&at, known);
         matches!(at.tree.data, Data::Object(_)).then_some(at)
@@ -246,11 +248,13 @@ impl Reader<'_> {
             .collect()
     }
 
+    /// How many errors were found so far.
+    pub(crate) fn errors(&self) -> usize {
+        self.report.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
+    }
+
     fn privacy(&mut self, root: &At<'_>) -> Privacy {
-        let errors = |reader: &Self| {
-            reader.report.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
-        };
-        let before = errors(self);
+        let before = self.errors();
         let mut privacy = Privacy::default();
         if let Some(at) = self.object(root, "privacy", PRIVACY_KEYS) {
             if let Some(at) = at.get("localOnly") {
@@ -262,7 +266,7 @@ impl Reader<'_> {
                 privacy.regions = Some(regions.map(|region| region.trim().to_lowercase()).collect());
             }
         }
-        if errors(self) > before {
+        if self.errors() > before {
             privacy.local_only = true;
         }
         privacy

@@ -39,6 +39,9 @@ struct SettingsFile {
     /// Where requests may go.
     #[schemars(default)]
     privacy: Option<PrivacyFile>,
+    /// Who may call, besides who shows the token.
+    #[schemars(default)]
+    access: Option<AccessFile>,
     /// What cannot be told from a provider's address, by provider id.
     #[schemars(default)]
     providers: BTreeMap<String, ProviderFile>,
@@ -98,6 +101,39 @@ enum ColdName {
 enum NamedName {
     Strict,
     Failover,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct AccessFile {
+    /// Further names that this machine is called by, such as ["studio.local"].
+    #[schemars(default)]
+    hosts: Vec<String>,
+    /// Web origins whose pages may call, such as ["http://localhost:3000"]. Default: none.
+    #[schemars(default)]
+    origins: Vec<String>,
+    /// Tokens with limits of their own, by name; `pilotlight token add NAME` makes one.
+    #[schemars(default)]
+    tokens: BTreeMap<String, NamedTokenFile>,
+    /// How many requests are served at once; more wait their turn. Default: 256.
+    #[schemars(default)]
+    max_requests: Option<u64>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct NamedTokenFile {
+    /// SHA-256 of the token, in hexadecimal digits.
+    sha256: String,
+    /// Its requests go to local models only.
+    #[schemars(default)]
+    local_only: Option<bool>,
+    /// The only models it may ask for: names, aliases or refs, with * for any run of characters. Left out: any.
+    #[schemars(default)]
+    models: Option<Vec<String>>,
+    /// The most requests in a minute. Left out: any number.
+    #[schemars(default)]
+    per_minute: Option<u32>,
 }
 
 #[derive(JsonSchema)]
@@ -233,6 +269,8 @@ mod tests {
         for (name, known) in [
             (None, read::KEYS),
             (Some("PrivacyFile"), read::PRIVACY_KEYS),
+            (Some("AccessFile"), crate::settings_access::ACCESS_KEYS),
+            (Some("NamedTokenFile"), crate::settings_access::TOKEN_KEYS),
             (Some("ProviderFile"), read::PROVIDER_KEYS),
             (Some("ModelFile"), read::MODEL_KEYS),
             (Some("KeeperFile"), read::KEEPER_KEYS),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pilotlight_config::settings::{Cold, KeepWarm, Named, ProviderSettings, Runtime, Settings};
+use pilotlight_config::settings::{AccessSettings, Cold, KeepWarm, Named, ProviderSettings, Runtime, Settings};
 use pilotlight_config::{Cost, Key, ModelConfiguration, Provider};
-use pilotlight_gateway::{Access, Routes, Target};
+use pilotlight_gateway::{Access, NamedToken, Routes, Target};
 use pilotlight_runtime::{Plan, RuntimeKind, WatchedModel, WatchedProvider};
 use pilotlight_wire::{Location, ModelRef, Secret, UpstreamApi, Usage};
 use url::Url;
@@ -70,6 +70,26 @@ impl Catalogue {
     pub(crate) fn price(&self, model: &ModelRef) -> Option<String> {
         let cost = self.entry(model)?.cost?;
         Some(format!("${} in and ${} out per million tokens", cost.input, cost.output))
+    }
+}
+
+/// Who may call.
+fn access(settings: &AccessSettings, token: Option<Secret>) -> Access {
+    let named = settings.tokens.iter().filter_map(|(name, limits)| {
+        Some(Arc::new(NamedToken {
+            name: name.clone(),
+            hash: <[u8; 32]>::try_from(hex::decode(&limits.sha256).ok()?).ok()?,
+            local_only: limits.local_only,
+            models: limits.models.clone(),
+            per_minute: limits.per_minute,
+        }))
+    });
+    Access {
+        token,
+        named: named.collect(),
+        hosts: settings.hosts.clone(),
+        origins: settings.origins.clone(),
+        most_requests: settings.max_requests,
     }
 }
 
@@ -146,7 +166,7 @@ pub(crate) fn compose(configuration: &ModelConfiguration, settings: &Settings, t
         },
         local_only: settings.privacy.local_only,
         regions: settings.privacy.regions.clone(),
-        access: Access { token, origins: Vec::new() },
+        access: access(&settings.access, token),
     };
     Composition {
         routes: Arc::new(routes),

@@ -45,6 +45,10 @@ impl LocalModels for KeptModels {
         }
     }
 
+    fn loaded_context(&self, model: &ModelRef) -> Option<u64> {
+        self.states.borrow().models.get(model)?.loaded_context
+    }
+
     fn want(&self, model: &ModelRef, insist: bool) {
         self.keeper.want(model, insist);
     }

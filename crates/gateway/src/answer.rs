@@ -36,7 +36,7 @@ type Work = Pin<Box<dyn Future<Output = Found> + Send>>;
 pub async fn answer(exchange: Arc<Exchange>, plan: Plan, record: Record, opening: Opening) -> Response {
     let timing = *exchange.timing();
     let streaming = exchange.streaming();
-    let mut work: Work = Box::pin(walk(exchange.clone(), plan, record));
+    let mut work: Work = Box::pin(in_turn(exchange.clone(), plan, record));
     let mut next = Instant::now() + if streaming { timing.first_beat } else { timing.patience };
     loop {
         tokio::select! {
@@ -68,12 +68,21 @@ pub async fn answer(exchange: Arc<Exchange>, plan: Plan, record: Record, opening
     }
 }
 
+/// Asks the candidates when it is this request's turn.
+async fn in_turn(exchange: Arc<Exchange>, plan: Plan, mut record: Record) -> Found {
+    record.holds(exchange.gateway.turns.take(exchange.most_requests).await);
+    walk(exchange, plan, record).await
+}
+
 /// An error as an answer.
 pub fn error_response(error: &ApiError, api: ClientApi) -> Response {
     let status = StatusCode::from_u16(error.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = Response::new(Body::from(error.body(api).to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(seconds) = error.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }
 

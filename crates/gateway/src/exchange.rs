@@ -27,6 +27,8 @@ pub struct Exchange {
     pub query: Option<String>,
     /// The settings' word on cold models, as of the request's arrival.
     pub cold: Cold,
+    /// How many requests are served at once.
+    pub most_requests: usize,
     /// Who is waited for just now.
     pub waiting: Waiting,
 }

@@ -15,15 +15,20 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use pilotlight_wire::ClientApi;
 use pilotlight_wire::error::{ApiError, ErrorKind};
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
 use crate::answer::error_response;
+use crate::callers::Caller;
 use crate::routes::{Access, Routes};
 use crate::serve::Listening;
 
 /// The paths that are answered without a token.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+
+/// The paths that only the one token opens.
+const CONTROL: [&str; 1] = ["/pilotlight"];
 
 /// Puts a router behind the checks: `Host`, `Origin`, the token, and JSON bodies for `POST`.
 pub fn guard(router: Router, routes: watch::Receiver<Arc<Routes>>) -> Router {
@@ -38,14 +43,24 @@ pub fn guard_pages(router: Router, routes: watch::Receiver<Arc<Routes>>) -> Rout
 
 async fn check(
     State(routes): State<watch::Receiver<Arc<Routes>>>,
-    request: Request<axum::body::Body>,
+    mut request: Request<axum::body::Body>,
     next: Next,
 ) -> Response {
-    let refused = {
-        let access = &routes.borrow().access;
-        stranger(&request, access).or_else(|| unidentified(&request, access))
+    let access = routes.borrow().access.clone();
+    let checked = match stranger(&request, &access) {
+        Some(error) => Err(error),
+        None if is_preflight(&request, &access) => return preflight(&request),
+        None => identify(&request, &access),
     };
-    pass(request, next, refused).await
+    match checked {
+        Ok(caller) => {
+            if let Some(caller) = caller {
+                request.extensions_mut().insert(caller);
+            }
+            pass(request, next, &access, None).await
+        }
+        Err(error) => pass(request, next, &access, Some(error)).await,
+    }
 }
 
 async fn check_page(
@@ -53,15 +68,57 @@ async fn check_page(
     request: Request<axum::body::Body>,
     next: Next,
 ) -> Response {
-    let refused = {
-        let access = &routes.borrow().access;
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        stranger(&request, access).or_else(|| if reads { None } else { unidentified(&request, access) })
-    };
-    pass(request, next, refused).await
+    let access = routes.borrow().access.clone();
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let refused =
+        stranger(&request, &access).or_else(|| if reads { None } else { identify(&request, &access).err() });
+    pass(request, next, &access, refused).await
 }
 
-async fn pass(request: Request<axum::body::Body>, next: Next, refused: Option<ApiError>) -> Response {
+async fn pass(request: Request<axum::body::Body>, next: Next, access: &Access, refused: Option<ApiError>) -> Response {
+    let origin = request.headers().get(header::ORIGIN).filter(|origin| is_allowed(origin, access)).cloned();
+    let mut response = answered(request, next, refused).await;
+    if let Some(origin) = origin {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
+    }
+    response
+}
+
+/// Whether a page of this origin may call, by the settings.
+fn is_allowed(origin: &HeaderValue, access: &Access) -> bool {
+    access.origins.iter().any(|allowed| allowed.trim_end_matches('/').as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+}
+
+/// Whether a browser asks beforehand for a page that may call.
+fn is_preflight<B>(request: &Request<B>, access: &Access) -> bool {
+    let headers = request.headers();
+    request.method() == Method::OPTIONS
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        && headers.get(header::ORIGIN).is_some_and(|origin| is_allowed(origin, access))
+}
+
+/// What a browser wants to know beforehand. It never shows a token with the question.
+fn preflight<B>(request: &Request<B>) -> Response {
+    let mut response = Response::new(axum::body::Body::empty());
+    *response.status_mut() = http::StatusCode::NO_CONTENT;
+    let asked = |name: header::HeaderName| request.headers().get(name).cloned();
+    let headers = response.headers_mut();
+    if let Some(origin) = asked(header::ORIGIN) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST"));
+    if let Some(names) = asked(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
+    }
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    response
+}
+
+async fn answered(request: Request<axum::body::Body>, next: Next, refused: Option<ApiError>) -> Response {
     match refused {
         None => next.run(request).await,
         Some(error) => {
@@ -88,39 +145,62 @@ fn stranger<B>(request: &Request<B>, access: &Access) -> Option<ApiError> {
     let forbidden = |code, message| Some(ApiError::new(ErrorKind::Forbidden, code, message));
     let named = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default().to_owned());
     let host = named.or_else(|| request.uri().authority().map(ToString::to_string)).unwrap_or_default();
-    if !authority(&host).is_some_and(|host| is_ours(&host, listening, false)) {
-        let message = format!("the Host {host:?} is not ours: use 127.0.0.1, localhost or the address listened on");
+    if !authority(&host).is_some_and(|host| is_ours(&host, listening, &access.hosts, false)) {
+        let message = format!(
+            "the Host {host:?} is not ours: use 127.0.0.1, localhost or the address listened on, or name it in the \
+             settings: access: {{ hosts: [{:?}] }}",
+            authority(&host).map_or_else(|| host.clone(), |host| host.host().to_owned())
+        );
         return forbidden("host_not_allowed", message);
     }
     if let Some(origin) = headers.get(header::ORIGIN) {
-        let origin = origin.to_str().unwrap_or_default();
-        let same =
-            origin.strip_prefix("http://").and_then(authority).is_some_and(|origin| is_ours(&origin, listening, true));
-        if !same && !access.origins.iter().any(|allowed| allowed.trim_end_matches('/') == origin) {
-            return forbidden("origin_not_allowed", format!("web pages of {origin:?} may not call this proxy"));
+        let text = origin.to_str().unwrap_or_default();
+        let own = text.strip_prefix("http://").and_then(authority);
+        if !own.is_some_and(|own| is_ours(&own, listening, &access.hosts, true)) && !is_allowed(origin, access) {
+            let message = format!(
+                "web pages of {text:?} may not call this proxy; the settings may let them: access: {{ origins: [{text:?}] }}"
+            );
+            return forbidden("origin_not_allowed", message);
         }
     }
     None
 }
 
-/// Whether the token is missing, or the body is of a kind that any page could send.
-fn unidentified<B>(request: &Request<B>, access: &Access) -> Option<ApiError> {
-    let headers = request.headers();
-    if OPEN.contains(&request.uri().path()) {
-        return None;
+/// Who calls, by the token that is shown: none for whom no limits hold.
+///
+/// # Errors
+/// When the token is missing or may not do this, or the body is of a kind that any page could send.
+fn identify<B>(request: &Request<B>, access: &Access) -> Result<Option<Caller>, ApiError> {
+    let (headers, path) = (request.headers(), request.uri().path());
+    if OPEN.contains(&path) {
+        return Ok(None);
     }
+    let mut caller = None;
     if let Some(token) = &access.token
         && !presented(headers).any(|given| bool::from(given.as_bytes().ct_eq(token.expose().as_bytes())))
     {
-        let message = "this proxy asks for its token, as `Authorization: Bearer …` or `x-api-key`: \
-                       `pilotlight token` prints it";
-        return Some(ApiError::new(ErrorKind::Unauthorized, "invalid_api_key", message));
+        caller = presented(headers).find_map(|given| named(given, access));
+        if caller.is_none() {
+            let message = "this proxy asks for its token, as `Authorization: Bearer …` or `x-api-key`: \
+                           `pilotlight token` prints it";
+            return Err(ApiError::new(ErrorKind::Unauthorized, "invalid_api_key", message));
+        }
+        if CONTROL.iter().any(|control| path.starts_with(control)) {
+            let message = "a named token is for asking models: to control this proxy, show its own token";
+            return Err(ApiError::new(ErrorKind::Forbidden, "token_not_allowed", message));
+        }
     }
     if request.method() == Method::POST && !is_json(headers) {
         let message = "the body must be JSON: send `Content-Type: application/json`";
-        return Some(ApiError::new(ErrorKind::UnsupportedMediaType, "unsupported_media_type", message));
+        return Err(ApiError::new(ErrorKind::UnsupportedMediaType, "unsupported_media_type", message));
     }
-    None
+    Ok(caller)
+}
+
+/// The bearer of a named token.
+fn named(given: &str, access: &Access) -> Option<Caller> {
+    let hash: [u8; 32] = Sha256::digest(given.as_bytes()).into();
+    access.named.iter().find(|token| bool::from(token.hash.ct_eq(&hash))).cloned().map(Caller)
 }
 
 fn authority(text: &str) -> Option<Authority> {
@@ -129,7 +209,7 @@ fn authority(text: &str) -> Option<Authority> {
 
 /// Whether a name is a loopback one or the address that was reached, and the port ours. A page's origin always has
 /// its port; a `Host` may leave it out.
-fn is_ours(authority: &Authority, listening: Option<&Listening>, with_port: bool) -> bool {
+fn is_ours(authority: &Authority, listening: Option<&Listening>, hosts: &[String], with_port: bool) -> bool {
     let port = match (authority.port_u16(), with_port) {
         (None, true) => Some(80),
         (port, _) => port,
@@ -142,7 +222,9 @@ fn is_ours(authority: &Authority, listening: Option<&Listening>, with_port: bool
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     match host.parse::<IpAddr>() {
         Ok(ip) => ip.is_loopback() || listening.is_some_and(|at| ip == at.address.ip() || ip == at.reached.ip()),
-        Err(_) => host.eq_ignore_ascii_case("localhost"),
+        Err(_) => {
+            host.eq_ignore_ascii_case("localhost") || hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
+        }
     }
 }
 
@@ -165,6 +247,8 @@ mod tests {
     use super::*;
     use pilotlight_wire::Secret;
 
+    use crate::routes::NamedToken;
+
     fn status(headers: &[(&str, &str)], listening: &str, method: &str, path: &str) -> u16 {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
@@ -172,8 +256,22 @@ mod tests {
         }
         let mut request = request.body(()).unwrap();
         request.extensions_mut().insert(Listening::at(listening.parse().unwrap()));
-        let access = Access { token: Some(Secret::new("pl-secret")), origins: vec!["https://app.example".to_owned()] };
-        stranger(&request, &access).or_else(|| unidentified(&request, &access)).map_or(200, |error| error.kind.status())
+        let named = NamedToken {
+            name: "ci".to_owned(),
+            hash: Sha256::digest("pl-ci").into(),
+            local_only: false,
+            models: None,
+            per_minute: None,
+        };
+        let access = Access {
+            token: Some(Secret::new("pl-secret")),
+            origins: vec!["https://app.example".to_owned()],
+            hosts: vec!["studio.local".to_owned()],
+            named: vec![Arc::new(named)],
+            ..Access::default()
+        };
+        let refused = stranger(&request, &access).or_else(|| identify(&request, &access).err());
+        refused.map_or(200, |error| error.kind.status())
     }
 
     #[test]
@@ -188,6 +286,9 @@ mod tests {
             ("[::1]", 401),
             ("127.0.0.1:80", 403),
             ("localhost:1234", 403),
+            ("studio.local:11235", 401),
+            ("Studio.local", 401),
+            ("studio.local:80", 403),
             ("evil.example:11235", 403),
             ("evil.example", 403),
             ("localhost.evil.example", 403),
@@ -243,6 +344,17 @@ mod tests {
         }
         assert_eq!(status(&[("host", "localhost")], "127.0.0.1:11235", "GET", "/readyz"), 200);
         assert_eq!(status(&[("host", "localhost")], "127.0.0.1:11235", "GET", "/readyz/x"), 401);
+    }
+
+    #[test]
+    fn a_named_token_asks_models_and_controls_nothing() {
+        let status = |token, path| {
+            status(&[("host", "localhost"), ("x-api-key", token)], "127.0.0.1:11235", "GET", path)
+        };
+        assert_eq!(status("pl-ci", "/v1/models"), 200);
+        assert_eq!(status("pl-ci2", "/v1/models"), 401);
+        assert_eq!(status("pl-ci", "/pilotlight/state"), 403);
+        assert_eq!(status("pl-secret", "/pilotlight/state"), 200);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod answer;
 mod answered_by;
 mod attempt;
 mod breaker;
+mod callers;
 mod code;
 mod connects;
 mod context;
@@ -22,6 +23,7 @@ mod fixture;
 mod guard;
 mod health;
 mod hold;
+mod lmstudio;
 mod local;
 mod models;
 mod plan;
@@ -45,7 +47,7 @@ pub use guard::{guard, guard_pages};
 pub use health::{Cooldown, Recovery};
 pub use local::{LocalModels, Readiness, Trouble};
 pub use request::LARGEST_REQUEST;
-pub use routes::{Access, Cold, Named, Routes, Target};
+pub use routes::{Access, Cold, Named, NamedToken, Routes, Target};
 pub use serve::{Listening, serve};
 pub use timing::Timing;
 
@@ -62,6 +64,7 @@ use pilotlight_wire::error::{ApiError, ErrorKind};
 use tokio::sync::{mpsc, watch};
 
 use answer::error_response;
+use callers::{Rates, Turns};
 use health::Health;
 use pool::Busy;
 use upstream::Clients;
@@ -81,6 +84,8 @@ struct Inner {
     health: Arc<Health>,
     busy: Busy,
     last_id: AtomicU64,
+    rates: Rates,
+    turns: Arc<Turns>,
 }
 
 impl Gateway {
@@ -102,9 +107,20 @@ impl Gateway {
         events: mpsc::UnboundedSender<Event>,
         timing: Timing,
     ) -> Self {
-        let (clients, last_id) = (Clients::default(), AtomicU64::new(0));
         let (health, busy) = (Health::new(events.clone()), Busy::default());
-        Self { inner: Arc::new(Inner { routes, local, events, timing, clients, health, busy, last_id }) }
+        let inner = Inner {
+            routes,
+            local,
+            events,
+            timing,
+            clients: Clients::default(),
+            health,
+            busy,
+            last_id: AtomicU64::new(0),
+            rates: Rates::default(),
+            turns: Arc::default(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The upstreams that are left alone after failures. A cool-down whose time is over stands there until the upstream
@@ -157,6 +173,23 @@ pub fn router(gateway: Gateway) -> Router {
             get(move |Path(id): Path<String>, headers: HeaderMap| async move {
                 models::one(&routes.borrow().clone(), &id, &headers)
             })
+        });
+    router = router
+        .route("/api/v0/models", {
+            let gateway = gateway.clone();
+            get(async move || lmstudio::list_v0(&gateway))
+        })
+        .route("/api/v0/models/{*id}", {
+            let gateway = gateway.clone();
+            get(async move |Path(id): Path<String>| lmstudio::one_v0(&gateway, &id))
+        })
+        .route("/api/v1/models", {
+            let gateway = gateway.clone();
+            get(async move || lmstudio::list_v1(&gateway))
+        })
+        .route("/api/v1/models/load", {
+            let gateway = gateway.clone();
+            post(async move |request: Request<Body>| lmstudio::load(gateway, request).await)
         });
     for api in ClientApi::ALL {
         let gateway = gateway.clone();

@@ -16,6 +16,11 @@ pub trait LocalModels: Send + Sync + 'static {
     fn changed(&self) -> watch::Receiver<u64>;
     /// A request saw it fail.
     fn trouble(&self, model: &ModelRef, trouble: Trouble, detail: &str);
+    /// How many tokens of context it is loaded with, where that is known.
+    fn loaded_context(&self, model: &ModelRef) -> Option<u64> {
+        let _ = model;
+        None
+    }
     /// A request is being answered by it, for as long as the guard lives.
     fn busy(&self, model: &ModelRef) -> Box<dyn Send>;
     /// Whether its runtime was just seen to work on a request: it reads a long prompt, and is silent meanwhile.

@@ -7,6 +7,7 @@ use pilotlight_wire::{ClientApi, ModelRef, Usage};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::callers::Turn;
 use crate::code::Code;
 use crate::events::{AttemptReport, Event, Outcome, Phase, Served};
 use crate::routes::Target;
@@ -25,6 +26,8 @@ pub struct Record {
     /// `None` once it is closed.
     served: Option<Box<Served>>,
     whole: bool,
+    /// Its place among the requests that are served.
+    turn: Option<Turn>,
 }
 
 impl Record {
@@ -49,7 +52,12 @@ impl Record {
             total: std::time::Duration::ZERO,
             usage: None,
         };
-        Self { events, arrived: Instant::now(), served: Some(Box::new(served)), whole: false }
+        Self { events, arrived: Instant::now(), served: Some(Box::new(served)), whole: false, turn: None }
+    }
+
+    /// The request has its place, until the account ends.
+    pub fn holds(&mut self, turn: Turn) {
+        self.turn = Some(turn);
     }
 
     /// A candidate enters a phase.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, header};
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use pilotlight_wire::ClientApi;
 use pilotlight_wire::body::{BodyError, RequestHead};
@@ -15,6 +16,7 @@ use pilotlight_wire::error::{ApiError, ErrorKind};
 
 use crate::Gateway;
 use crate::answer::{REQUEST_ID, answer, error_response};
+use crate::callers::Caller;
 use crate::events::Outcome;
 use crate::exchange::{Exchange, Waiting};
 use crate::plan::plan;
@@ -26,6 +28,9 @@ use crate::upstream;
 
 /// The largest request: images in a long conversation are several megabytes each.
 pub const LARGEST_REQUEST: usize = 64 * 1024 * 1024;
+
+/// How long a body may pause.
+const BODY_IDLE: Duration = Duration::from_secs(30);
 
 /// Answers one request of this API.
 pub async fn handle(gateway: Gateway, api: ClientApi, request: Request<Body>) -> Response {
@@ -51,7 +56,11 @@ async fn route(gateway: Gateway, api: ClientApi, request: Request<Body>, id: u64
         Err(error) => return error_response(&unreadable(&error), api),
     };
     // One snapshot: a change of the configuration does not touch a request under way.
-    let routes = gateway.inner.routes.borrow().clone();
+    let mut routes = gateway.inner.routes.borrow().clone();
+    let caller = parts.extensions.get::<Caller>();
+    if let Some(caller) = caller {
+        routes = caller.routes(&routes);
+    }
     let streaming = head.stream && api != ClientApi::Embeddings;
     let mut record = Record::open(gateway.inner.events.clone(), id, &head.model, api, streaming);
     let refuse = |record: &mut Record, error: &ApiError| {
@@ -63,6 +72,16 @@ async fn route(gateway: Gateway, api: ClientApi, request: Request<Body>, id: u64
         Ok(found) => found,
         Err(error) => return refuse(&mut record, &error),
     };
+    let allowed = caller.map_or(Ok(()), |caller| {
+        caller.may_ask(&head.model, &found)?;
+        gateway.inner.rates.count(caller).map_err(|wait| too_often(caller, wait))
+    });
+    if let Err(error) = allowed {
+        return refuse(&mut record, &error);
+    }
+    if gateway.inner.turns.is_full(routes.access.most_requests) {
+        return refuse(&mut record, &too_many(routes.access.most_requests));
+    }
     let plan = plan(found, api, &routes, parts.extensions.get::<Listening>());
     if let Some(error) = plan.api_error(&head.model, api) {
         for report in plan.excluded {
@@ -78,13 +97,31 @@ async fn route(gateway: Gateway, api: ClientApi, request: Request<Body>, id: u64
         headers: upstream::forwarded(&parts.headers),
         query: parts.uri.query().map(str::to_owned),
         cold: routes.cold,
+        most_requests: routes.access.most_requests,
         waiting: Waiting::default(),
         gateway: gateway.inner,
     });
     answer(exchange, plan, record, opening).await
 }
 
-async fn whole(body: Body, told: Option<usize>) -> Result<Bytes, ApiError> {
+fn too_often(caller: &Caller, wait: Duration) -> ApiError {
+    let seconds = wait.as_secs() + 1;
+    let most = caller.0.per_minute.unwrap_or_default();
+    let message =
+        format!("the token {:?} may ask {most} times a minute: the next time in {seconds} s", caller.0.name);
+    ApiError::new(ErrorKind::RateLimited, "rate_limit_exceeded", message).after(seconds)
+}
+
+fn too_many(most: usize) -> ApiError {
+    let message = format!("{most} requests are being served and as many as may wait are waiting: ask again in a moment");
+    ApiError::new(ErrorKind::Unavailable, "too_many_requests", message).after(1)
+}
+
+/// The whole body of a request; `told` is the length that its headers tell.
+///
+/// # Errors
+/// When it is too large, does not come whole, or stops coming.
+pub async fn whole(body: Body, told: Option<usize>) -> Result<Bytes, ApiError> {
     let too_large = || {
         let message = format!("the request's body is larger than {} MB", LARGEST_REQUEST / (1024 * 1024));
         ApiError::new(ErrorKind::TooLarge, "request_too_large", message)
@@ -92,16 +129,29 @@ async fn whole(body: Body, told: Option<usize>) -> Result<Bytes, ApiError> {
     if told.is_some_and(|length| length > LARGEST_REQUEST) {
         return Err(too_large());
     }
-    match Limited::new(body, LARGEST_REQUEST).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => {
-            Err(ApiError::new(ErrorKind::InvalidRequest, "invalid_body", "the request's body did not come whole"))
+    let broken = |message: &'static str| ApiError::new(ErrorKind::InvalidRequest, "invalid_body", message);
+    let mut body = Limited::new(body, LARGEST_REQUEST);
+    let mut bytes = BytesMut::new();
+    loop {
+        let frame = match tokio::time::timeout(BODY_IDLE, body.frame()).await {
+            Err(_) => return Err(broken("the request's body stopped coming")),
+            Ok(None) => return Ok(bytes.freeze()),
+            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(too_large()),
+            Ok(Some(Err(_))) => return Err(broken("the request's body did not come whole")),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        if let Ok(data) = frame.into_data() {
+            // Most bodies come in one piece, which needs no copy.
+            if bytes.is_empty() && body.is_end_stream() {
+                return Ok(data);
+            }
+            bytes.extend_from_slice(&data);
         }
     }
 }
 
-fn unreadable(error: &BodyError) -> ApiError {
+/// A body that cannot be routed, in words for the client.
+pub fn unreadable(error: &BodyError) -> ApiError {
     match error {
         BodyError::Syntax { .. } => ApiError::new(ErrorKind::InvalidRequest, "invalid_json", error.to_string()),
         BodyError::Key { key, .. } => {

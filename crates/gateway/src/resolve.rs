@@ -148,7 +148,7 @@ pub fn names(routes: &Routes) -> Vec<(String, Option<&Arc<Target>>)> {
 }
 
 /// Whether a name matches a pattern in which `*` stands for any run of characters. Case does not matter.
-fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

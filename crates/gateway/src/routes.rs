@@ -96,10 +96,37 @@ pub enum Cold {
 }
 
 /// Who may call us.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Access {
     /// Asked for as bearer or `x-api-key`; none: anyone who reaches the listener.
     pub token: Option<Secret>,
+    /// Tokens with limits, which open the models' paths only.
+    pub named: Vec<Arc<NamedToken>>,
+    /// Names besides `localhost` that a request's `Host` may have, without a port.
+    pub hosts: Vec<String>,
     /// Web origins (`https://app.example`) that may call besides our own.
     pub origins: Vec<String>,
+    /// How many requests are served at once; more wait their turn.
+    pub most_requests: usize,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { token: None, named: Vec::new(), hosts: Vec::new(), origins: Vec::new(), most_requests: 256 }
+    }
+}
+
+/// A token with limits.
+#[derive(Clone, Debug)]
+pub struct NamedToken {
+    /// What a person calls it.
+    pub name: String,
+    /// SHA-256 of the token.
+    pub hash: [u8; 32],
+    /// Its requests go to local models only.
+    pub local_only: bool,
+    /// The only names, aliases or refs that it may ask for, as patterns; none: any.
+    pub models: Option<Vec<String>>,
+    /// The most requests in a minute; none: any number.
+    pub per_minute: Option<u32>,
 }

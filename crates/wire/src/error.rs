@@ -22,6 +22,8 @@ pub enum ErrorKind {
     MethodNotAllowed,
     /// The body is too large.
     TooLarge,
+    /// It comes too often.
+    RateLimited,
     /// The body is not JSON.
     UnsupportedMediaType,
     /// No upstream could answer.
@@ -42,6 +44,7 @@ impl ErrorKind {
             Self::MethodNotAllowed => 405,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
+            Self::RateLimited => 429,
             Self::Unavailable => 503,
             Self::Interrupted => 502,
         }
@@ -57,6 +60,7 @@ impl ErrorKind {
             | Self::UnsupportedMediaType => "invalid_request_error",
             Self::Unauthorized => "authentication_error",
             Self::Forbidden => "permission_error",
+            Self::RateLimited => "rate_limit_error",
             Self::Unavailable | Self::Interrupted => "server_error",
         }
     }
@@ -69,6 +73,7 @@ impl ErrorKind {
             Self::Forbidden => "permission_error",
             Self::NotFound => "not_found_error",
             Self::TooLarge => "request_too_large",
+            Self::RateLimited => "rate_limit_error",
             Self::Unavailable | Self::Interrupted => "api_error",
         }
     }
@@ -85,6 +90,8 @@ pub struct ApiError {
     pub message: String,
     /// The key of the request that is wrong: `model`, `messages[2].content`.
     pub param: Option<Cow<'static, str>>,
+    /// In how many seconds it is worth asking again, for the header `Retry-After`.
+    pub retry_after: Option<u64>,
 }
 
 /// Where a stream stands when an error ends it.
@@ -104,13 +111,20 @@ impl ApiError {
     /// An error of this kind.
     #[must_use]
     pub fn new(kind: ErrorKind, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { kind, code: code.into(), message: message.into(), param: None }
+        Self { kind, code: code.into(), message: message.into(), param: None, retry_after: None }
     }
 
     /// The same, about a key of the request.
     #[must_use]
     pub fn about(mut self, param: impl Into<Cow<'static, str>>) -> Self {
         self.param = Some(param.into());
+        self
+    }
+
+    /// The same, worth asking again after so many seconds.
+    #[must_use]
+    pub fn after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
         self
     }
 
