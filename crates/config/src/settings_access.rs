@@ -65,11 +65,13 @@ impl Reader<'_> {
         let mut hosts = Vec::new();
         for (at, written) in self.strings(at) {
             let host = written.trim().trim_end_matches('.').to_ascii_lowercase();
-            let named = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
+            let named =
+                !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
             if named && host.parse::<std::net::IpAddr>().is_err() {
                 hosts.push(host);
             } else {
-                let message = format!("{written:?} is no host name: write it without scheme and port, such as \"studio.local\"");
+                let message =
+                    format!("{written:?} is no host name: write it without scheme and port, such as \"studio.local\"");
                 self.report.error("bad-host", &at, message);
             }
         }

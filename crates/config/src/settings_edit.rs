@@ -169,7 +169,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("settings.json5");
         std::fs::write(&path, "{}").unwrap();
-        let error = edit(&path, &["access", "tokens", "ci"], Some(&json!({"sha256": "x"})), &environment()).unwrap_err();
+        let error =
+            edit(&path, &["access", "tokens", "ci"], Some(&json!({"sha256": "x"})), &environment()).unwrap_err();
         assert!(error.to_string().contains("64 hexadecimal"), "{error}");
         std::fs::write(&path, "{ cold: 'warm' }").unwrap();
         assert!(edit(&path, &["named"], Some(&json!("strict")), &environment()).is_err());

@@ -70,8 +70,7 @@ async fn check_page(
 ) -> Response {
     let access = routes.borrow().access.clone();
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let refused =
-        stranger(&request, &access).or_else(|| if reads { None } else { identify(&request, &access).err() });
+    let refused = stranger(&request, &access).or_else(|| if reads { None } else { identify(&request, &access).err() });
     pass(request, next, &access, refused).await
 }
 
@@ -89,7 +88,10 @@ async fn pass(request: Request<axum::body::Body>, next: Next, access: &Access, r
 
 /// Whether a page of this origin may call, by the settings.
 fn is_allowed(origin: &HeaderValue, access: &Access) -> bool {
-    access.origins.iter().any(|allowed| allowed.trim_end_matches('/').as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+    access
+        .origins
+        .iter()
+        .any(|allowed| allowed.trim_end_matches('/').as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
 }
 
 /// Whether a browser asks beforehand for a page that may call.
@@ -222,9 +224,7 @@ fn is_ours(authority: &Authority, listening: Option<&Listening>, hosts: &[String
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     match host.parse::<IpAddr>() {
         Ok(ip) => ip.is_loopback() || listening.is_some_and(|at| ip == at.address.ip() || ip == at.reached.ip()),
-        Err(_) => {
-            host.eq_ignore_ascii_case("localhost") || hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
-        }
+        Err(_) => host.eq_ignore_ascii_case("localhost") || hosts.iter().any(|own| own.eq_ignore_ascii_case(host)),
     }
 }
 
@@ -348,9 +348,8 @@ mod tests {
 
     #[test]
     fn a_named_token_asks_models_and_controls_nothing() {
-        let status = |token, path| {
-            status(&[("host", "localhost"), ("x-api-key", token)], "127.0.0.1:11235", "GET", path)
-        };
+        let status =
+            |token, path| status(&[("host", "localhost"), ("x-api-key", token)], "127.0.0.1:11235", "GET", path);
         assert_eq!(status("pl-ci", "/v1/models"), 200);
         assert_eq!(status("pl-ci2", "/v1/models"), 401);
         assert_eq!(status("pl-ci", "/pilotlight/state"), 403);

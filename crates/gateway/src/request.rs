@@ -107,13 +107,13 @@ async fn route(gateway: Gateway, api: ClientApi, request: Request<Body>, id: u64
 fn too_often(caller: &Caller, wait: Duration) -> ApiError {
     let seconds = wait.as_secs() + 1;
     let most = caller.0.per_minute.unwrap_or_default();
-    let message =
-        format!("the token {:?} may ask {most} times a minute: the next time in {seconds} s", caller.0.name);
+    let message = format!("the token {:?} may ask {most} times a minute: the next time in {seconds} s", caller.0.name);
     ApiError::new(ErrorKind::RateLimited, "rate_limit_exceeded", message).after(seconds)
 }
 
 fn too_many(most: usize) -> ApiError {
-    let message = format!("{most} requests are being served and as many as may wait are waiting: ask again in a moment");
+    let message =
+        format!("{most} requests are being served and as many as may wait are waiting: ask again in a moment");
     ApiError::new(ErrorKind::Unavailable, "too_many_requests", message).after(1)
 }
 

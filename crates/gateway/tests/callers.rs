@@ -120,7 +120,8 @@ async fn more_requests_than_are_served_at_once_wait_and_are_served() {
 #[tokio::test]
 async fn lm_studios_own_api_shows_and_loads_without_a_second_instance() {
     let address = "127.0.0.1:9".parse().unwrap();
-    let local = Target { context_window: Some(8192), ..target("studio/small", address, UpstreamApi::OpenaiCompletions) };
+    let local =
+        Target { context_window: Some(8192), ..target("studio/small", address, UpstreamApi::OpenaiCompletions) };
     let cloud = hosted(target("cloud/large", address, UpstreamApi::OpenaiCompletions));
     let proxy = proxy(vec![local, cloud], Access::default()).await;
     proxy.local.set("studio/small", Readiness::Cold);
