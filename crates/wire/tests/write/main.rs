@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod chat;
+mod messages;
 #[path = "../prompts/mod.rs"]
 mod prompts;
 

@@ -1,18 +1,17 @@
 //! Chat Completions. OpenAI's own and the many servers that speak it differ in what they refuse; `Upstream::vendor` and
 //! `Compat` tell which it is.
 
-use std::collections::HashMap;
-
-use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use super::effort::Thinking;
 use super::family::{self, OpenAi};
+use super::function::{arguments, function};
 use super::names::Choice;
-use super::thread::{Answer, Call, IdRule, Piece, Step, join};
-use super::{Draft, form, picture, refused, schema, set};
+use super::thread::{IdRule, Piece, Step};
+use super::words::{spoken, words_of, words_of_thought};
+use super::{Draft, form, picture, refused, set};
 use crate::error::ApiError;
-use crate::translate::prompt::{Format, Role, Source, Thought, Tool};
+use crate::translate::prompt::{Format, Role, Source, Thought};
 use crate::translate::{OpaqueKind, Outgoing};
 
 /// OpenAI refuses longer ids than 40; Mistral takes nine letters or digits and nothing else. Source: their 400s.
@@ -137,65 +136,6 @@ fn tools(draft: &mut Draft<'_>, body: &mut Map<String, Value>) {
     body.insert("tools".to_owned(), list.into());
     set(body, "tool_choice", choice);
     set(body, "parallel_tool_calls", draft.prompt.parallel_tools);
-}
-
-/// A tool as a function, and whether its schema had to be changed. A free-form tool is a function of one text, and its
-/// grammar stands in the text's description.
-pub(super) fn function(tool: &Tool, name: &str) -> (Map<String, Value>, bool) {
-    let mut function = Map::new();
-    function.insert("name".to_owned(), name.into());
-    set(&mut function, "description", tool.description.as_deref());
-    let merged = match &tool.custom {
-        Some(format) => {
-            function.insert("parameters".to_owned(), free_form(format));
-            false
-        }
-        None => {
-            let (parameters, merged) = schema::parameters(tool.parameters.as_ref());
-            function.insert("parameters".to_owned(), parameters);
-            merged
-        }
-    };
-    (function, merged)
-}
-
-/// The parameters of a free-form tool that is offered as a function.
-pub(super) fn free_form(format: &Value) -> Value {
-    // Responses has the grammar's keys in the format itself, Chat has them one level deeper.
-    let grammar = format.get("grammar").unwrap_or(format);
-    let definition = grammar.get("definition").and_then(Value::as_str);
-    let syntax = grammar.get("syntax").and_then(Value::as_str).unwrap_or("formal");
-    let description = match definition {
-        Some(definition) => {
-            format!("The whole input as plain text. It must follow this {syntax} grammar:\n{definition}")
-        }
-        None => "The whole input as plain text.".to_owned(),
-    };
-    json!({
-        "type": "object", "properties": {"input": {"type": "string", "description": description}},
-        "required": ["input"], "additionalProperties": false,
-    })
-}
-
-/// The arguments of a call as JSON text that can be read.
-pub(super) fn arguments(call: &Call<'_>) -> String {
-    let text = &call.call.arguments;
-    if call.call.custom {
-        return json!({"input": text}).to_string();
-    }
-    if text.trim().is_empty() {
-        return "{}".to_owned();
-    }
-    // What is cut off or no object cannot be rendered by a template; what was said is kept all the same.
-    match serde_json::from_str::<HashMap<String, IgnoredAny>>(text) {
-        Ok(_) => text.clone(),
-        Err(_) => json!({"input": text}).to_string(),
-    }
-}
-
-/// The same as an object.
-pub(super) fn arguments_object(call: &Call<'_>) -> Value {
-    serde_json::from_str(&arguments(call)).unwrap_or_else(|_| json!({"input": call.call.arguments}))
 }
 
 fn sampling(draft: &mut Draft<'_>, body: &mut Map<String, Value>) {
@@ -484,36 +424,6 @@ impl Messages<'_, '_> {
             _ => return Ok(None),
         }))
     }
-}
-
-/// What the model said in words, refusals included: as one text within a turn, a paragraph between turns.
-pub(super) fn spoken(pieces: &[Piece<'_>]) -> String {
-    let turns = pieces.split(|piece| *piece == Piece::Break).map(|turn| {
-        turn.iter()
-            .filter_map(|piece| match piece {
-                Piece::Text { text, .. } => Some(text.as_ref()),
-                Piece::Refusal(text) => Some(text),
-                _ => None,
-            })
-            .collect::<String>()
-    });
-    turns.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n")
-}
-
-/// The words of a tool's answer; those of a tool that failed say so.
-pub(super) fn words_of(answer: &Answer<'_>) -> String {
-    let text = join(&answer.content);
-    let says = text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error"));
-    match (answer.is_error, text.is_empty()) {
-        (true, true) => "Error: the tool failed and said nothing.".to_owned(),
-        (true, false) if !says => format!("Error: {text}"),
-        _ => text,
-    }
-}
-
-/// A thought's words; its summary where there are no others.
-pub(super) fn words_of_thought(thought: &Thought) -> String {
-    if thought.text.is_empty() { thought.summary.join("\n\n") } else { thought.text.clone() }
 }
 
 /// What proves a thought, for the provider that wrote it and no other (OpenRouter's `reasoning_details`).

@@ -75,8 +75,8 @@ pub(super) fn nearest<'a>(effort: &'a str, has: &[&'a str]) -> Option<&'a str> {
         .or_else(|| thinks().min_by_key(|word| rank(word)))
 }
 
-impl Draft<'_> {
-    pub(super) fn thinking(&self) -> Thinking<'_> {
+impl<'a> Draft<'a> {
+    pub(super) fn thinking(&self) -> Thinking<'a> {
         Thinking::of(&self.prompt.reasoning)
     }
 

@@ -4,14 +4,21 @@
 //! What an API has no place for is left out with a [`Note`]; where that would change what the request means, it is
 //! refused. `docs/translation.md` lists both. Must not know: who asked, how the answer is read, what is tried next.
 
+mod cache;
 mod chat;
 mod effort;
 mod family;
 mod form;
+mod function;
+mod gemini;
+mod messages;
 mod names;
+mod ollama;
 mod picture;
+mod responses;
 mod schema;
 mod thread;
+mod words;
 
 use serde_json::{Map, Value};
 
@@ -39,7 +46,11 @@ pub fn write_request(prompt: &Prompt, upstream: &Upstream) -> Result<Outgoing, A
     let draft = Draft::new(prompt, upstream)?;
     match &upstream.api {
         UpstreamApi::OpenaiCompletions => chat::write(draft),
-        other => Err(ApiError::new(
+        UpstreamApi::OpenaiResponses => responses::write(draft),
+        UpstreamApi::AnthropicMessages => messages::write(draft),
+        UpstreamApi::GoogleGenerativeAi => gemini::write(draft),
+        UpstreamApi::Ollama => ollama::write(draft),
+        other @ UpstreamApi::Other(_) => Err(ApiError::new(
             ErrorKind::InvalidRequest,
             "unsupported_api",
             format!("requests cannot be translated into the API {}; ask another model", other.name()),

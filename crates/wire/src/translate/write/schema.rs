@@ -54,6 +54,33 @@ pub(super) fn parameters(schema: Option<&Value>) -> (Value, bool) {
     (plain.into(), merged)
 }
 
+/// Whether Anthropic holds an answer to this schema: every object closed, no bounds. Source: "Structured outputs" in its
+/// API documentation, which lists what is refused.
+pub(super) fn is_closed(schema: &Value) -> bool {
+    const REFUSED: [&str; 9] = [
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "maxItems",
+        "pattern",
+    ];
+    match schema {
+        Value::Object(map) => {
+            let object = map.get("type").is_some_and(|kind| kind == "object");
+            let closed = !object || map.get("additionalProperties") == Some(&Value::Bool(false));
+            // A property may have the name of a keyword: it is one only where it holds no schema.
+            let bounds = REFUSED.iter().any(|key| map.get(*key).is_some_and(|value| !value.is_object()));
+            closed && !bounds && map.values().all(is_closed)
+        }
+        Value::Array(list) => list.iter().all(is_closed),
+        _ => true,
+    }
+}
+
 fn array(value: Option<&Value>) -> Vec<Value> {
     value.and_then(Value::as_array).cloned().unwrap_or_default()
 }
@@ -85,5 +112,15 @@ mod tests {
         });
         let one = json!({"type": "object", "$defs": {"d": {}}, "properties": {"a": {"type": "string"}, "b": {}, "c": {}}, "required": ["c"]});
         assert_eq!(parameters(Some(&schema)), (one, true));
+    }
+
+    #[test]
+    fn closed_schemas() {
+        let closed =
+            json!({"type": "object", "properties": {"pattern": {"type": "string"}}, "additionalProperties": false});
+        assert!(is_closed(&closed));
+        assert!(is_closed(&json!({"type": "array", "items": closed})));
+        assert!(!is_closed(&json!({"anyOf": [closed, {"type": "object"}]})));
+        assert!(!is_closed(&json!({"type": "integer", "minimum": 1})));
     }
 }

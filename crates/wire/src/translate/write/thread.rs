@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::names::ToolNames;
+use super::words::join;
 use super::{digest, refused};
 use crate::error::ApiError;
 use crate::translate::prompt::{Part, Prompt, Role, Source, Thought, ToolCall};
@@ -106,11 +107,6 @@ impl Step<'_> {
     pub(super) fn words(&self) -> String {
         join(&self.pieces)
     }
-}
-
-/// The words of these pieces, a paragraph between each two.
-pub(super) fn join(pieces: &[Piece<'_>]) -> String {
-    pieces.iter().filter_map(Piece::words).collect::<Vec<_>>().join("\n\n")
 }
 
 /// What an API takes as the id of a call. Letters and digits are taken by all.
