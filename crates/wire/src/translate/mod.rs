@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod compat;
+pub mod count;
 pub mod event;
 pub mod history;
 pub mod names;
@@ -25,6 +26,7 @@ use serde_json::Value;
 
 pub use answer::{Reader, read_answer};
 pub use compat::Compat;
+pub use count::{count_tokens_body, estimate_tokens};
 pub use event::{Block, Event, Finish};
 pub use names::{ClientTool, Names};
 pub use note::Note;
