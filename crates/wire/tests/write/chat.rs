@@ -502,7 +502,7 @@ fn is_valid(written: &Value) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn any_request_keeps_the_rules(prompt in prompts::prompt(), own: bool) {
         let upstream = if own { openai("gpt-5") } else { local() };

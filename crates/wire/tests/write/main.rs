@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod chat;
+mod gemini;
 mod messages;
+mod ollama;
 #[path = "../prompts/mod.rs"]
 mod prompts;
+mod responses;
 
 use std::collections::HashSet;
 

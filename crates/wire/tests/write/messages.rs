@@ -424,7 +424,7 @@ fn is_valid(written: &Value, thinks_alone: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn any_request_keeps_the_rules(prompt in prompts::prompt(), model in prop_oneof![Just("m2"), Just("claude-sonnet-4-5"), Just("claude-opus-5")]) {
         let own = model != "m2";
