@@ -168,7 +168,7 @@ fn parts_that_no_other_api_has_are_dropped() {
 #[test]
 fn failures() {
     let limited = json!({"error": {"code": 429, "message": "Quota", "status": "RESOURCE_EXHAUSTED"}});
-    assert_eq!(read(&[limited.clone()]), ["failed RESOURCE_EXHAUSTED Quota"]);
+    assert_eq!(read(std::slice::from_ref(&limited)), ["failed RESOURCE_EXHAUSTED Quota"]);
     assert_eq!(
         answer(&[chunk(json!([{"text": "a"}])), limited.clone()]),
         ["open text a", "failed RESOURCE_EXHAUSTED Quota"]

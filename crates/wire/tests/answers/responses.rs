@@ -232,7 +232,7 @@ fn one_failure_however_it_is_said() {
     let response = json!({"type": "response.failed", "response": {"status": "failed", "error": {"code": "context_length_exceeded", "message": "too long"}}});
     let told = ["start resp_1 m", "failed context_length_exceeded too long"];
     for failure in [&[nested.clone(), response.clone()][..], &[flat], &[response], &[nested]] {
-        assert_eq!(read(&[&[started.clone()], failure, &[completed(json!([]))]].concat()), told);
+        assert_eq!(read(&[std::slice::from_ref(&started), failure, &[completed(json!([]))]].concat()), told);
     }
 }
 
