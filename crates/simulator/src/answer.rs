@@ -54,7 +54,7 @@ impl Answer {
             (_, Some(call)) => format!("I will call {} for that.", call.name),
             (Some(reply), None) => reply.clone(),
             (None, None) => {
-                let place = if kind == Kind::LmStudio { "Local model" } else { "Hosted" };
+                let place = if kind.is_local() { "Local model" } else { "Hosted" };
                 let end = if asked.after_tool { "The tool has answered; thank you." } else { "That is my answer." };
                 format!("{place} {model} here: you said “{}”. {end}", asked.last_words.trim())
             }
@@ -163,6 +163,21 @@ pub(crate) fn fresh_id() -> String {
     format!("{:016x}{:08x}", mixed ^ (mixed >> 31), count & 0xffff_ffff)
 }
 
+/// A moment as RFC 3339 writes it, in UTC.
+pub(crate) fn rfc3339(unix_seconds: u64) -> String {
+    let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
+    // Howard Hinnant's civil_from_days, for days since 1970: the year begins in March, so that a leap day is its last.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3_600, second / 60 % 60, second % 60)
+}
+
 pub(crate) fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
@@ -187,6 +202,20 @@ mod tests {
             "left_out": {"type": "string"}}});
         assert_eq!(example_of(&schema), json!({"city": "pilot light", "unit": "c", "days": 1}));
         assert_eq!(example_of(&Value::Null), json!({}));
+    }
+
+    #[test]
+    fn moments() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_767_225_599, "2025-12-31T23:59:59Z"),
+            (1_772_323_200, "2026-03-01T00:00:00Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(rfc3339(seconds), text);
+        }
     }
 
     #[test]

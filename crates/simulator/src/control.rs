@@ -24,7 +24,7 @@ pub struct Control {
 /// Why a control did nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ControlError {
-    /// Only LM Studio loads and unloads.
+    /// Only LM Studio and Ollama load and unload.
     NotLmStudio,
     /// No model with this key is downloaded.
     UnknownModel(String),
@@ -37,7 +37,7 @@ pub enum ControlError {
 impl std::fmt::Display for ControlError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            ControlError::NotLmStudio => f.write_str("only the simulated LM Studio loads and unloads models"),
+            ControlError::NotLmStudio => f.write_str("only the simulated LM Studio and Ollama load and unload models"),
             ControlError::UnknownModel(key) => write!(f, "no model \"{key}\" is downloaded: /_sim/state lists them"),
             ControlError::NotLoaded(key) => write!(f, "\"{key}\" is not loaded: /_sim/state says what is"),
             ControlError::LoadFailed(message) => write!(f, "the load failed: {message}"),
@@ -56,7 +56,7 @@ pub struct State {
     pub address: SocketAddr,
     /// Whether connections are refused.
     pub refusing: bool,
-    /// LM Studio: the downloaded models. Hosted: the models that were given.
+    /// LM Studio, Ollama: the downloaded models. Hosted: the models that were given.
     pub models: Vec<ModelView>,
     /// The rules in force, as [`Rule::from_json`] reads them, each with its `id`.
     pub faults: Vec<Value>,
@@ -136,7 +136,7 @@ impl Control {
         self.shared.die();
     }
 
-    /// LM Studio: unloads an instance by its id, or all instances of a key, for this cause. Answers under way end in
+    /// LM Studio, Ollama: unloads an instance by its id, or all instances of a key, for this cause. Answers under way end in
     /// LM Studio's error for it. Answers the ids of those that went.
     pub fn unload(&self, model: &str, cause: UnloadCause) -> Result<Vec<String>, ControlError> {
         self.only_lm_studio()?;
@@ -148,13 +148,13 @@ impl Control {
         Ok(gone)
     }
 
-    /// LM Studio: loads a model as a person would in its window: a new instance, without a TTL. Returns its id when it
+    /// LM Studio, Ollama: loads a model as a person would in its window: a new instance, without a TTL. Returns its id when it
     /// is loaded.
     pub async fn load(&self, model: &str) -> Result<String, ControlError> {
         self.load_how(model, How::Explicitly).await
     }
 
-    /// LM Studio: loads a model as a request for it would: with the idle TTL, evicting the others of its sort.
+    /// LM Studio, Ollama: loads a model as a request for it would: with the idle TTL, evicting the others of its sort.
     pub async fn load_just_in_time(&self, model: &str) -> Result<String, ControlError> {
         self.load_how(model, How::JustInTime(self.shared.options.lm_studio.jit_ttl)).await
     }
@@ -176,7 +176,7 @@ impl Control {
         }
     }
 
-    /// LM Studio: from now on, loads of this model take so long.
+    /// LM Studio, Ollama: from now on, loads of this model take so long.
     pub fn load_time(&self, model: &str, time: Duration) -> Result<(), ControlError> {
         self.only_lm_studio()?;
         let mut shelf = self.shared.shelf();
@@ -246,7 +246,7 @@ impl Control {
     }
 
     fn only_lm_studio(&self) -> Result<(), ControlError> {
-        if self.shared.kind == Kind::LmStudio { Ok(()) } else { Err(ControlError::NotLmStudio) }
+        if self.shared.kind.is_local() { Ok(()) } else { Err(ControlError::NotLmStudio) }
     }
 }
 

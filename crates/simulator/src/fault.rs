@@ -74,7 +74,7 @@ pub enum Fault {
         #[serde(default = "After::no_content")]
         after: After,
     },
-    /// LM Studio: the model that answers is unloaded at this moment.
+    /// LM Studio, Ollama: the model that answers is unloaded at this moment.
     Unload {
         /// When.
         #[serde(default = "After::no_content")]
@@ -88,12 +88,12 @@ pub enum Fault {
         #[serde(default = "After::no_content")]
         after: After,
     },
-    /// LM Studio: loads take so long. Combines with [`Fault::LoadFails`].
+    /// LM Studio, Ollama: loads take so long. Combines with [`Fault::LoadFails`].
     LoadTakes {
         /// How long, in milliseconds.
         ms: u64,
     },
-    /// LM Studio: loads end in an error.
+    /// LM Studio, Ollama: loads end in an error.
     LoadFails {
         /// What it says. Left out: that memory does not suffice.
         #[serde(default)]
@@ -451,8 +451,8 @@ impl Rules {
         (delay, found)
     }
 
-    /// What fits a load of this model.
-    pub(crate) fn take_for_load(&mut self, key: &str, now: Instant) -> LoadFaults {
+    /// What fits a load of this model. `no_memory` is what it ends in where a fault has no words of its own.
+    pub(crate) fn take_for_load(&mut self, key: &str, now: Instant, no_memory: &str) -> LoadFaults {
         self.expire(now);
         let mut faults = LoadFaults::default();
         for entry in &mut self.rules {
@@ -463,9 +463,7 @@ impl Rules {
             match &rule.fault {
                 Fault::LoadTakes { ms } if faults.takes.is_none() => faults.takes = Some(Duration::from_millis(*ms)),
                 Fault::LoadFails { message } if faults.fails.is_none() => {
-                    let usual = "Failed to load model: the model needs more memory than this system has free \
-                                 (insufficient system resources)";
-                    faults.fails = Some(message.clone().unwrap_or_else(|| usual.to_owned()));
+                    faults.fails = Some(message.clone().unwrap_or_else(|| no_memory.to_owned()));
                 }
                 _ => continue,
             }

@@ -44,15 +44,11 @@ async fn answer_without_id(shared: &Arc<Shared>, parts: &Parts, body: Value) -> 
         ("GET", "/v1/models") => models(shared).into(),
         ("GET", path) if path.starts_with("/v1/models/") => one_model(shared, &path["/v1/models/".len()..]).into(),
         ("POST", path) => match Api::of(path) {
-            Some(api) if speaks(shared.kind, api) => generate(shared, &parts.headers, Asked::read(api, body)).await,
+            Some(api) if api.is_of(shared.kind) => generate(shared, &parts.headers, Asked::read(api, body)).await,
             _ => unknown_path(shared.kind, parts).into(),
         },
         _ => unknown_path(shared.kind, parts).into(),
     }
-}
-
-fn speaks(kind: Kind, api: Api) -> bool {
-    matches!(api, Api::Messages | Api::CountTokens) == (kind == Kind::Anthropic)
 }
 
 fn refuse_key(kind: Kind, headers: &HeaderMap) -> Whole {
@@ -154,7 +150,7 @@ async fn generate(shared: &Arc<Shared>, headers: &HeaderMap, asked: Asked) -> Re
     }
     if asked.stream && !at_once {
         let events = api::events(&asked, &answer);
-        let streaming = Streaming { kind: shared.kind, api: asked.api, model, id: answer.id };
+        let streaming = Streaming { kind: shared.kind, api: asked.api, model, id: answer.id, sse: true };
         return Reply::Stream(Box::new(Script { events, streaming, running: None, headers: HeaderMap::new() }));
     }
     sleep(if at_once { Duration::ZERO } else { answer.writing_time() }).await;

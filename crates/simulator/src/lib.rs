@@ -1,5 +1,5 @@
-//! An LM Studio, an OpenAI and an Anthropic that can be made to fail: for tests, and for a demonstration without a GPU
-//! or a key. They listen on real sockets, so that a refused connection is refused and a cut stream is cut.
+//! An LM Studio, an Ollama, an OpenAI, an Anthropic and a Google that can be made to fail: for tests, and for a
+//! demonstration without a GPU or a key. They listen on real sockets, so that a refused connection is refused and a cut stream is cut.
 //!
 //! It must not know anything of the rest of this program: what it says is taken from the vendors' documentation and
 //! from recorded streams, never from our own types. Otherwise a mistake of ours would confirm itself.
@@ -22,8 +22,10 @@ mod control;
 mod control_http;
 mod door;
 mod fault;
+mod google;
 mod hosted;
 mod lm_studio;
+mod ollama;
 mod options;
 mod play;
 mod request;
@@ -32,6 +34,8 @@ mod server;
 pub use control::{Control, ControlError, InstanceView, ModelView, State};
 pub use fault::{After, Fault, FaultId, Malformed, Rule, RuleError};
 pub use lm_studio::shelf::{LoadState, UnloadCause};
-pub use options::{Die, Kind, LmStudioOptions, Model, ModelType, Options, Preloaded, Reasoning, ReasoningForm};
+pub use options::{
+    Die, Kind, LmStudioOptions, Model, ModelType, OllamaOptions, Options, Preloaded, Reasoning, ReasoningForm,
+};
 pub use request::SeenRequest;
 pub use server::Simulator;

@@ -2,7 +2,9 @@
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use pilotlight_simulator::{Die, Kind, LmStudioOptions, Model, Options, Reasoning, ReasoningForm, Rule, Simulator};
+use pilotlight_simulator::{
+    Die, Kind, LmStudioOptions, Model, OllamaOptions, Options, Reasoning, ReasoningForm, Rule, Simulator,
+};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -32,9 +34,9 @@ content events (0: before the first).
   {"fault":"error-event","after":0}         an error in this API's form; "message" and "code" if you like
   {"fault":"end","after":3}                 the stream ends early without its last event
   {"fault":"malformed","form":"html"}       or "empty", "bad-json", "unframed"
-  {"fault":"unload","after":3,"cause":"crash"}      or "ttl", "evicted", "ejected" (lmstudio)
-  {"fault":"load-takes","ms":30000}         loads take so long (lmstudio)
-  {"fault":"load-fails"}                    loads fail; "message" if you like (lmstudio)
+  {"fault":"unload","after":3,"cause":"crash"}      or "ttl", "evicted", "ejected" (lmstudio, ollama)
+  {"fault":"load-takes","ms":30000}         loads take so long (lmstudio, ollama)
+  {"fault":"load-fails"}                    loads fail; "message" if you like (lmstudio, ollama)
   {"fault":"die","after":3}                 the process ends at once
 
 A request with tools whose last user text has the word TOOL in it is answered with a call of the first tool."#;
@@ -42,7 +44,7 @@ A request with tools whose last user text has the word TOOL in it is answered wi
 #[derive(Parser)]
 #[command(
     version,
-    about = "A simulated LM Studio, OpenAI or Anthropic that can be made to fail while it runs",
+    about = "A simulated LM Studio, Ollama, OpenAI, Anthropic or Google that can be made to fail while it runs",
     after_long_help = EXAMPLES
 )]
 struct Arguments {
@@ -73,6 +75,21 @@ enum Server {
         #[arg(long, value_name = "KEY")]
         loaded: Vec<String>,
     },
+    /// Ollama: /api/chat, /api/generate, /api/embed, /api/tags, /api/ps, /api/show, and /v1
+    #[command(name = "ollama", after_long_help = EXAMPLES)]
+    Ollama {
+        #[command(flatten)]
+        common: Common,
+        /// How long a model stays after a request that does not say, such as 5m; 0 for ever
+        #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+        keep_alive: Duration,
+        /// The context that models are loaded with where the request does not say
+        #[arg(long, value_name = "TOKENS")]
+        context: Option<u64>,
+        /// Load this model at the start, to stay (repeatable)
+        #[arg(long, value_name = "KEY")]
+        loaded: Vec<String>,
+    },
     /// OpenAI: /v1/responses, /v1/chat/completions, /v1/completions, /v1/embeddings
     #[command(name = "openai", after_long_help = EXAMPLES)]
     OpenAi {
@@ -82,6 +99,12 @@ enum Server {
     /// Anthropic: /v1/messages, /v1/messages/count_tokens
     #[command(name = "anthropic", after_long_help = EXAMPLES)]
     Anthropic {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Google: /v1beta/models/MODEL:generateContent, :streamGenerateContent, :countTokens
+    #[command(name = "google", after_long_help = EXAMPLES)]
+    Google {
         #[command(flatten)]
         common: Common,
     },
@@ -95,7 +118,7 @@ struct Common {
     /// Where the control server listens, which answers even while the API refuses connections
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     control: SocketAddr,
-    /// A model, and for lmstudio how many milliseconds it takes to load (repeatable). Hosted: without any, every name
+    /// A model, and for lmstudio and ollama how many milliseconds it takes to load (repeatable). Hosted: without any, every name
     /// is answered
     #[arg(long = "model", value_name = "KEY[:LOAD_MS]", value_parser = model)]
     models: Vec<Model>,
@@ -105,7 +128,7 @@ struct Common {
     /// How long the prompt is read before the first byte
     #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = duration)]
     prompt_delay: Duration,
-    /// Ask for this key, as bearer or x-api-key
+    /// Ask for this key, as bearer or x-api-key (google: x-goog-api-key or ?key=)
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
     /// Answer this instead of naming who answers
@@ -142,6 +165,7 @@ impl Common {
             reply: self.reply.clone(),
             reasoning: self.reasoning.clone().map(|text| Reasoning { text, form }),
             lm_studio: LmStudioOptions::default(),
+            ollama: OllamaOptions::default(),
             die: Die::ExitProcess,
         }
     }
@@ -181,6 +205,15 @@ fn rule(text: &str) -> Result<Rule, String> {
     Rule::from_json(json).map_err(|e| e.to_string())
 }
 
+fn load_at_start(options: &mut Options, keys: Vec<String>) {
+    for key in keys {
+        match options.models.iter_mut().find(|m| m.key == key) {
+            Some(model) => *model = model.clone().loaded(),
+            None => options.models.push(Model::new(key).loaded()),
+        }
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let (kind, options, common) = match Arguments::parse().server {
@@ -193,14 +226,16 @@ async fn main() -> anyhow::Result<()> {
                 v0_only,
                 ..LmStudioOptions::default()
             };
-            for key in loaded {
-                match options.models.iter_mut().find(|m| m.key == key) {
-                    Some(model) => *model = model.clone().loaded(),
-                    None => options.models.push(Model::new(key).loaded()),
-                }
-            }
+            load_at_start(&mut options, loaded);
             (Kind::LmStudio, options, common)
         }
+        Server::Ollama { common, keep_alive, context, loaded } => {
+            let mut options = common.options();
+            options.ollama = OllamaOptions { keep_alive: (!keep_alive.is_zero()).then_some(keep_alive), context };
+            load_at_start(&mut options, loaded);
+            (Kind::Ollama, options, common)
+        }
+        Server::Google { common } => (Kind::Google, common.options(), common),
         Server::OpenAi { common } => (Kind::OpenAi, common.options(), common),
         Server::Anthropic { common } => (Kind::Anthropic, common.options(), common),
     };

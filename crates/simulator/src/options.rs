@@ -14,6 +14,11 @@ pub enum Kind {
     OpenAi,
     /// Anthropic's hosted API.
     Anthropic,
+    /// Google's hosted Gemini API.
+    Google,
+    /// Ollama: its own API and its imitations of OpenAI's and Anthropic's, with models that stay as long as a request
+    /// says.
+    Ollama,
 }
 
 impl Kind {
@@ -23,7 +28,14 @@ impl Kind {
             Kind::LmStudio => "lmstudio",
             Kind::OpenAi => "openai",
             Kind::Anthropic => "anthropic",
+            Kind::Google => "google",
+            Kind::Ollama => "ollama",
         }
+    }
+
+    /// Whether it runs models itself, and so loads and unloads them.
+    pub fn is_local(self) -> bool {
+        matches!(self, Kind::LmStudio | Kind::Ollama)
     }
 }
 
@@ -35,10 +47,11 @@ pub struct Options {
     /// Where the control server listens, apart from the API, so that it can be reached while connections are refused.
     /// Default: none; the typed [`Control`](crate::Control) needs no socket.
     pub control: Option<SocketAddr>,
-    /// What is downloaded (LM Studio) or on offer (hosted). Left empty: one MiniMax M2.1 for LM Studio; for a hosted
-    /// server, a short list of names and an answer to any name at all.
+    /// What is downloaded (LM Studio, Ollama) or on offer (hosted). Left empty: one MiniMax M2.1 for LM Studio, one
+    /// Qwen 3 for Ollama; for a hosted server, a short list of names and an answer to any name at all.
     pub models: Vec<Model>,
-    /// A key that requests must show, as bearer or as `x-api-key`. Default: none is asked for.
+    /// A key that requests must show, as bearer or as `x-api-key` (Google: also `x-goog-api-key`, or `key` in the query).
+    /// Default: none is asked for.
     pub key: Option<String>,
     /// How long each word of an answer takes. Default: no time at all.
     pub word_delay: Duration,
@@ -50,6 +63,8 @@ pub struct Options {
     pub reasoning: Option<Reasoning>,
     /// The settings that only LM Studio has.
     pub lm_studio: LmStudioOptions,
+    /// The settings that only Ollama has.
+    pub ollama: OllamaOptions,
     /// What [`Fault::Die`](crate::Fault::Die) does. Default: every connection and the listener close.
     pub die: Die,
 }
@@ -66,6 +81,7 @@ impl Default for Options {
             reply: None,
             reasoning: None,
             lm_studio: LmStudioOptions::default(),
+            ollama: OllamaOptions::default(),
             die: Die::CloseEverything,
         }
     }
@@ -102,10 +118,27 @@ impl Default for LmStudioOptions {
     }
 }
 
+/// Ollama's own settings, which are environment variables there.
+#[derive(Clone, Debug)]
+pub struct OllamaOptions {
+    /// For how long a model stays after a request that does not say (`OLLAMA_KEEP_ALIVE`). Default: 5 minutes. `None`:
+    /// such models stay.
+    pub keep_alive: Option<Duration>,
+    /// The context a model is loaded with where the request does not say (`OLLAMA_CONTEXT_LENGTH`). Longer prompts are
+    /// cut without a word. Default: the model's maximum.
+    pub context: Option<u64>,
+}
+
+impl Default for OllamaOptions {
+    fn default() -> Self {
+        OllamaOptions { keep_alive: Some(Duration::from_secs(5 * 60)), context: None }
+    }
+}
+
 /// A model that is downloaded or on offer.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// Its key, such as `minimax-m2.1-gs32` or `qwen/qwen3-4b`.
+    /// Its key, such as `minimax-m2.1-gs32`, `qwen/qwen3-4b` or, for Ollama, `qwen3:8b`.
     pub key: String,
     /// What it is.
     pub kind: ModelType,

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Event;
-use crate::api::errors::{CRASHED, Streaming, UNLOADED};
+use crate::api::errors::{Streaming, gone};
 use crate::fault::{After, Fault, Malformed};
 use crate::lm_studio::shelf::{Fate, UnloadCause};
 use crate::server::Shared;
@@ -65,7 +65,7 @@ impl From<Whole> for Reply {
 pub(crate) struct Script {
     pub(crate) events: Vec<Event>,
     pub(crate) streaming: Streaming,
-    /// The instance that generates, for LM Studio.
+    /// The instance that generates, for servers that run models themselves.
     pub(crate) running: Option<Running>,
     pub(crate) headers: HeaderMap,
 }
@@ -84,17 +84,17 @@ impl Drop for Running {
 }
 
 impl Running {
-    /// Waits so long, or until the instance is gone; then says what LM Studio would.
+    /// Waits so long, or until the instance is gone; then says what its server would.
     pub(crate) async fn work(&mut self, time: Duration) -> Result<(), &'static str> {
         let end = sleep(time);
         tokio::pin!(end);
         loop {
             if let Fate::Gone(cause) = *self.fate.borrow_and_update() {
-                return Err(if cause == UnloadCause::Crash { CRASHED } else { UNLOADED });
+                return Err(gone(self.shared.kind, cause == UnloadCause::Crash, false));
             }
             tokio::select! {
                 () = &mut end => return Ok(()),
-                changed = self.fate.changed() => if changed.is_err() { return Err(UNLOADED) },
+                changed = self.fate.changed() => if changed.is_err() { return Err(gone(self.shared.kind, false, false)) },
             }
         }
     }
@@ -173,7 +173,7 @@ pub(crate) fn html_page() -> Whole {
 /// Sends a streamed answer, with this fault.
 pub(crate) fn stream(script: Script, fault: Option<Fault>, cutter: Cutter, shared: Arc<Shared>) -> Response<Body> {
     let mut headers = script.headers.clone();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(script.streaming.content_type()));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
     let mut response = Response::new(Body::from_stream(events(script, fault, cutter, shared)));
     *response.headers_mut() = headers;
@@ -204,7 +204,7 @@ fn events(
                     }
                     Fault::End { .. } => return,
                     Fault::Malformed { form: Malformed::BadJson, .. } => {
-                        yield Ok(Bytes::from_static(b"data: {\"id\":\"x\",\"choices\":[{\"del\n\n"));
+                        yield Ok(streaming.bad_json());
                         return;
                     }
                     Fault::Malformed { .. } => {

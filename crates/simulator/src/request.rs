@@ -5,6 +5,8 @@ use http::HeaderMap;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use crate::options::Kind;
+
 /// A request as it came in, faults or not. The last 1000 are kept.
 #[derive(Clone, Debug)]
 pub struct SeenRequest {
@@ -26,21 +28,28 @@ impl SeenRequest {
         self.headers.get(name).and_then(|v| v.to_str().ok())
     }
 
-    /// The model that the body names.
+    /// The model that the body names, or for Google the path.
     pub fn model(&self) -> Option<&str> {
-        self.body.get("model").and_then(Value::as_str)
+        let path = self.path.split('?').next().unwrap_or_default();
+        let named = self.body.get("model").and_then(Value::as_str);
+        named.or_else(|| google_method(path).map(|(model, _)| model))
     }
 
     /// As JSON for a person to look at, without keys.
     pub(crate) fn to_json(&self, started: Instant) -> Value {
         let mut headers = Map::new();
         for (name, value) in &self.headers {
-            let secret = matches!(name.as_str(), "authorization" | "x-api-key" | "cookie" | "proxy-authorization");
+            let secret = matches!(
+                name.as_str(),
+                "authorization" | "x-api-key" | "x-goog-api-key" | "cookie" | "proxy-authorization"
+            );
             let value = if secret { "<redacted>" } else { value.to_str().unwrap_or("<not text>") };
             headers.insert(name.as_str().to_owned(), Value::from(value));
         }
         let at_ms = u64::try_from(self.at.duration_since(started).as_millis()).unwrap_or(u64::MAX);
-        json!({"method": self.method, "path": self.path, "headers": headers, "body": self.body, "at_ms": at_ms})
+        let path =
+            self.path.split_once("key=").map_or(self.path.clone(), |(start, _)| format!("{start}key=<redacted>"));
+        json!({"method": self.method, "path": path, "headers": headers, "body": self.body, "at_ms": at_ms})
     }
 }
 
@@ -53,6 +62,16 @@ pub(crate) enum Api {
     Embeddings,
     Messages,
     CountTokens,
+    /// Google's `:generateContent` and `:streamGenerateContent`.
+    Gemini,
+    /// Google's `:countTokens`.
+    GeminiCount,
+    /// Ollama's `/api/chat`.
+    OllamaChat,
+    /// Ollama's `/api/generate`.
+    OllamaGenerate,
+    /// Ollama's `/api/embed`.
+    OllamaEmbed,
 }
 
 impl Api {
@@ -64,9 +83,56 @@ impl Api {
             "/v1/embeddings" => Api::Embeddings,
             "/v1/messages" => Api::Messages,
             "/v1/messages/count_tokens" => Api::CountTokens,
-            _ => return None,
+            "/api/chat" => Api::OllamaChat,
+            "/api/generate" => Api::OllamaGenerate,
+            "/api/embed" => Api::OllamaEmbed,
+            _ => match google_method(path)?.1 {
+                "generateContent" | "streamGenerateContent" => Api::Gemini,
+                "countTokens" => Api::GeminiCount,
+                _ => return None,
+            },
         })
     }
+
+    /// Whether this kind of server has it.
+    pub(crate) fn is_of(self, kind: Kind) -> bool {
+        match self {
+            Api::Responses | Api::Chat | Api::Completions | Api::Embeddings => {
+                !matches!(kind, Kind::Anthropic | Kind::Google)
+            }
+            Api::Messages => !matches!(kind, Kind::OpenAi | Kind::Google),
+            Api::CountTokens => kind == Kind::Anthropic,
+            Api::Gemini | Api::GeminiCount => kind == Kind::Google,
+            Api::OllamaChat | Api::OllamaGenerate | Api::OllamaEmbed => kind == Kind::Ollama,
+        }
+    }
+
+    /// Whether it gives numbers and no words.
+    pub(crate) fn is_embedding(self) -> bool {
+        matches!(self, Api::Embeddings | Api::OllamaEmbed)
+    }
+
+    /// Whether such a body asks for an answer. Ollama loads and unloads by requests that ask for none.
+    pub(crate) fn wants_answer(self, body: &Value) -> bool {
+        let says = |key: &str| body.get(key).is_some_and(|v| !matches!(v, Value::Null) && v != "" && v != &json!([]));
+        match self {
+            Api::OllamaChat => says("messages"),
+            Api::OllamaGenerate => says("prompt"),
+            _ => true,
+        }
+    }
+}
+
+/// Model and method of a path of Google's: `/v1beta/models/MODEL:METHOD`.
+pub(crate) fn google_method(path: &str) -> Option<(&str, &str)> {
+    let rest = ["/v1beta/models/", "/v1/models/"].iter().find_map(|start| path.strip_prefix(start))?;
+    rest.rsplit_once(':').filter(|(model, method)| !model.is_empty() && !method.is_empty())
+}
+
+/// The model that a request is for.
+pub(crate) fn model_of(path: &str, body: &Value) -> Option<String> {
+    let named = body.get("model").or_else(|| body.get("name")).and_then(Value::as_str);
+    named.or_else(|| google_method(path).map(|(model, _)| model)).map(str::to_owned)
 }
 
 /// What an answer needs to know of its request.
@@ -76,6 +142,8 @@ pub(crate) struct Asked {
     pub(crate) model: Option<String>,
     pub(crate) stream: bool,
     pub(crate) include_usage: bool,
+    /// Gemini: whether the stream is one of events. Otherwise it is a list that grows.
+    pub(crate) sse: bool,
     /// The last text of a user.
     pub(crate) last_words: String,
     /// Whether the conversation ends with the result of a tool.
@@ -102,7 +170,14 @@ impl Asked {
                 let text = body.get("prompt").or_else(|| body.get("input")).cloned().unwrap_or_default();
                 vec![json!({"role": "user", "content": text})]
             }
-            Api::Chat | Api::Messages | Api::CountTokens => {
+            Api::OllamaGenerate => vec![json!({"role": "user", "content": body.get("prompt")})],
+            Api::OllamaEmbed => vec![json!({"role": "user", "content": body.get("input")})],
+            Api::Gemini | Api::GeminiCount => {
+                let contents = body.get("contents").and_then(Value::as_array).into_iter().flatten();
+                let role = |content: &Value| content.get("role").cloned().unwrap_or_else(|| json!("user"));
+                contents.map(|content| json!({"role": role(content), "content": content.get("parts")})).collect()
+            }
+            Api::Chat | Api::Messages | Api::CountTokens | Api::OllamaChat => {
                 body.get("messages").and_then(Value::as_array).cloned().unwrap_or_default()
             }
         };
@@ -113,19 +188,27 @@ impl Asked {
             .map(|item| text_of(item.get("content").unwrap_or(&Value::Null)))
             .find(|text| !text.trim().is_empty())
             .unwrap_or_default();
-        let limit = ["max_output_tokens", "max_completion_tokens", "max_tokens"]
+        let limits = ["/max_output_tokens", "/max_completion_tokens", "/max_tokens", "/options/num_predict"];
+        let limit = limits
             .iter()
-            .find_map(|name| body.get(name).and_then(Value::as_u64))
+            .chain(&["/generationConfig/maxOutputTokens", "/generation_config/max_output_tokens"])
+            .find_map(|name| body.pointer(name).and_then(Value::as_u64))
             .and_then(|n| usize::try_from(n).ok());
         let mut characters = 0;
-        for name in ["input", "messages", "prompt", "instructions", "system", "tools"] {
+        let parts = ["input", "messages", "prompt", "instructions", "system", "tools"];
+        for name in parts.iter().chain(&["contents", "systemInstruction", "system_instruction"]) {
             characters += body.get(name).map_or(0, count_characters);
         }
         Asked {
             api,
             model: body.get("model").and_then(Value::as_str).filter(|m| !m.is_empty()).map(str::to_owned),
-            stream: body.get("stream").and_then(Value::as_bool).unwrap_or(false),
+            // Ollama streams unless it is told not to.
+            stream: body
+                .get("stream")
+                .and_then(Value::as_bool)
+                .unwrap_or(matches!(api, Api::OllamaChat | Api::OllamaGenerate)),
             include_usage: body.pointer("/stream_options/include_usage").and_then(Value::as_bool).unwrap_or(false),
+            sse: true,
             last_words,
             after_tool: items.last().is_some_and(is_tool_result),
             tool: first_tool(&body),
@@ -152,18 +235,21 @@ fn text_of(content: &Value) -> String {
 fn is_tool_result(item: &Value) -> bool {
     item.get("role").and_then(Value::as_str) == Some("tool")
         || item.get("type").and_then(Value::as_str) == Some("function_call_output")
-        || item
-            .get("content")
-            .and_then(Value::as_array)
-            .is_some_and(|parts| parts.iter().any(|p| p.get("type").and_then(Value::as_str) == Some("tool_result")))
+        || item.get("content").and_then(Value::as_array).is_some_and(|parts| {
+            let is_result = |p: &Value| p.get("type").and_then(Value::as_str) == Some("tool_result");
+            parts.iter().any(|p| is_result(p) || p.get("functionResponse").is_some())
+        })
 }
 
-/// Chat nests a tool under `function`; Responses does not; Messages calls the schema `input_schema`.
+/// Chat nests a tool under `function`; Responses does not; Messages calls the schema `input_schema`; Gemini lists its
+/// functions in a tool.
 fn first_tool(body: &Value) -> Option<(String, Value)> {
     body.get("tools")?.as_array()?.iter().find_map(|tool| {
-        let tool = tool.get("function").unwrap_or(tool);
+        let listed = tool.get("functionDeclarations").or_else(|| tool.get("function_declarations"));
+        let tool = listed.and_then(|list| list.get(0)).or_else(|| tool.get("function")).unwrap_or(tool);
         let name = tool.get("name")?.as_str()?.to_owned();
-        let schema = tool.get("parameters").or_else(|| tool.get("input_schema")).cloned().unwrap_or_default();
+        let schema = tool.get("parameters").or_else(|| tool.get("input_schema"));
+        let schema = schema.or_else(|| tool.get("parametersJsonSchema")).cloned().unwrap_or_default();
         Some((name, schema))
     })
 }

@@ -21,10 +21,10 @@ use crate::control::Control;
 use crate::door::{Door, listen, listen_for_control, read};
 use crate::fault::{After, Fault, Malformed, Rules};
 use crate::lm_studio::shelf::{Shelf, UnloadCause};
-use crate::options::{Die, Kind, Model, Options, Preloaded};
+use crate::options::{Die, Kind, LmStudioOptions, Model, Options, Preloaded};
 use crate::play::{Cutter, Reply, Whole, html_page, stream, whole};
-use crate::request::{Api, SeenRequest};
-use crate::{api, control_http, hosted, lm_studio};
+use crate::request::{Api, SeenRequest, model_of};
+use crate::{api, control_http, google, hosted, lm_studio, ollama};
 
 /// How many requests are remembered.
 const REMEMBERED: usize = 1000;
@@ -40,8 +40,21 @@ impl Simulator {
     /// Starts a server. Errors: the address (or the control address) is in use or not this machine's.
     pub async fn start(kind: Kind, mut options: Options) -> anyhow::Result<Simulator> {
         use anyhow::Context as _;
-        if options.models.is_empty() && kind == Kind::LmStudio {
-            options.models.push(Model::new("minimax-m2.1-gs32"));
+        if options.models.is_empty() && kind.is_local() {
+            options.models.push(if kind == Kind::Ollama {
+                ollama::usual_model()
+            } else {
+                Model::new("minimax-m2.1-gs32")
+            });
+        }
+        if kind == Kind::Ollama {
+            // What the shelf is told is the same for both; only the names of the settings differ.
+            options.lm_studio = LmStudioOptions {
+                jit_ttl: options.ollama.keep_alive,
+                default_context: options.ollama.context,
+                auto_evict: false,
+                ..LmStudioOptions::default()
+            };
         }
         let listener = TcpListener::bind(options.listen)
             .await
@@ -87,11 +100,13 @@ impl Simulator {
         self.control_address
     }
 
-    /// What a client is configured with: with `/v1` for LM Studio and OpenAI, without it for Anthropic.
+    /// What a client is configured with: with `/v1` for LM Studio and OpenAI, with `/v1beta` for Google, without either
+    /// for Anthropic and Ollama.
     pub fn base_url(&self) -> String {
         match self.shared.kind {
             Kind::LmStudio | Kind::OpenAi => format!("http://{}/v1", self.shared.address),
-            Kind::Anthropic => format!("http://{}", self.shared.address),
+            Kind::Google => format!("http://{}/v1beta", self.shared.address),
+            Kind::Anthropic | Kind::Ollama => format!("http://{}", self.shared.address),
         }
     }
 
@@ -240,8 +255,8 @@ pub(crate) async fn handle(
             at: Instant::now(),
         });
     }
-    let generation = parts.method == http::Method::POST && Api::of(path).is_some();
-    let model = body.get("model").and_then(Value::as_str).map(str::to_owned);
+    let generation = parts.method == http::Method::POST && Api::of(path).is_some_and(|api| api.wants_answer(&body));
+    let model = model_of(path, &body);
     let (delay, mut fault) = shared.rules().take(path, model.as_deref(), generation, Instant::now());
     if delay > Duration::ZERO {
         sleep(delay).await;
@@ -254,6 +269,8 @@ pub(crate) async fn handle(
     }
     let reply = match shared.kind {
         Kind::LmStudio => lm_studio::answer(&shared, &parts, body).await,
+        Kind::Ollama => ollama::answer(&shared, &parts, body).await,
+        Kind::Google => google::answer(&shared, &parts, body).await,
         Kind::OpenAi | Kind::Anthropic => hosted::answer(&shared, &parts, body).await,
     };
     Ok(match reply {
@@ -263,14 +280,14 @@ pub(crate) async fn handle(
             match fault {
                 Some(Fault::ErrorEvent { message, code, .. }) => {
                     let body = api::errors::body_for_status(shared.kind, 500, message.as_deref(), code.as_deref());
-                    Whole::json(if shared.kind == Kind::LmStudio { 400 } else { 500 }, &body).into_response()
+                    Whole::json(api::errors::own_failure(shared.kind), &body).into_response()
                 }
                 Some(Fault::Unload { cause, .. }) => {
                     shared.shelf().unload(model.as_deref().unwrap_or_default(), cause, Instant::now());
                     shared.note_change();
-                    let crashed = cause == UnloadCause::Crash;
-                    let message = if crashed { api::errors::CRASHED } else { api::errors::UNLOADED };
-                    Whole::json(400, &serde_json::json!({"error": message})).into_response()
+                    let message = api::errors::gone(shared.kind, cause == UnloadCause::Crash, false);
+                    let status = api::errors::own_failure(shared.kind);
+                    Whole::json(status, &serde_json::json!({"error": message})).into_response()
                 }
                 Some(Fault::Die { .. }) => {
                     shared.die();

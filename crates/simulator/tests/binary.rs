@@ -146,3 +146,23 @@ async fn its_help_says_how_to_use_it_and_a_mistake_is_named() {
     let (code, error) = output(&["openai", "--fault", "{\"fault\":\"hnag\"}"]).await;
     assert!(code == Some(2) && error.contains("hnag"), "{error}");
 }
+
+#[tokio::test]
+async fn ollama_and_google_run_with_their_own_settings() {
+    let mut ollama = run(&["ollama", "--model", "qwen3:8b:40", "--loaded", "gemma3:4b", "--keep-alive", "2m"]).await;
+    let listed: Value = client().get(format!("{}/api/ps", ollama.api)).send().await.unwrap().json().await.unwrap();
+    assert_eq!(listed["models"][0]["name"], "gemma3:4b");
+    control(&ollama, reqwest::Method::POST, "/_sim/load", json!({"model": "qwen3:8b", "jit": true})).await;
+    let (_, state) = control(&ollama, reqwest::Method::GET, "/_sim/state", Value::Null).await;
+    assert_eq!(state["models"][0]["instances"][0]["ttl_ms"], 120_000);
+    assert_eq!(state["models"][1]["instances"][0]["ttl_ms"], Value::Null);
+    ollama.process.kill().await.unwrap();
+
+    let mut google = run(&["google", "--key", "k", "--word-delay", "0ms"]).await;
+    let path = format!("{}/v1beta/models/gemini-2.5-flash:generateContent", google.api);
+    let ask = json!({"contents": [{"parts": [{"text": "hello"}]}]});
+    let answer = client().post(&path).header("x-goog-api-key", "k").json(&ask).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(client().post(&path).json(&ask).send().await.unwrap().status(), 403);
+    google.process.kill().await.unwrap();
+}

@@ -27,7 +27,7 @@ pub(crate) fn events(asked: &Asked, answer: &Answer) -> Vec<Event> {
     };
     let mut out = vec![Event::frame(chunk(json!({"role": "assistant", "content": ""}), None))];
     for thought in &answer.thoughts {
-        out.push(Event::content(chunk(json!({"reasoning_content": thought}), None), answer.word_delay));
+        out.push(Event::content(chunk(json!({reasoning_key(answer): thought}), None), answer.word_delay));
     }
     for word in &answer.words {
         out.push(Event::content(chunk(json!({"content": word}), None), answer.word_delay));
@@ -61,7 +61,7 @@ pub(crate) fn events(asked: &Asked, answer: &Answer) -> Vec<Event> {
 pub(crate) fn body(answer: &Answer) -> Value {
     let mut message = json!({"role": "assistant", "content": answer.text()});
     if !answer.thoughts.is_empty() {
-        message["reasoning_content"] = json!(answer.thought());
+        message[reasoning_key(answer)] = json!(answer.thought());
     }
     if let Some(call) = &answer.tool {
         message["tool_calls"] = json!([{"id": format!("call_{}", answer.id), "type": "function",
@@ -80,6 +80,11 @@ pub(crate) fn body(answer: &Answer) -> Value {
         body["stats"] = json!({});
     }
     body
+}
+
+/// Servers differ; so Ollama calls it.
+fn reasoning_key(answer: &Answer) -> &'static str {
+    if answer.kind == Kind::Ollama { "reasoning" } else { "reasoning_content" }
 }
 
 fn finish_reason(answer: &Answer) -> &'static str {

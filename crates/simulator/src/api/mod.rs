@@ -4,7 +4,9 @@
 pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod errors;
+pub(crate) mod gemini;
 pub(crate) mod messages;
+pub(crate) mod ollama;
 pub(crate) mod responses;
 
 use bytes::Bytes;
@@ -43,7 +45,9 @@ pub(crate) fn events(asked: &Asked, answer: &Answer) -> Vec<Event> {
         Api::Chat => chat::events(asked, answer),
         Api::Completions => completions::events(asked, answer),
         Api::Messages => messages::events(asked, answer),
-        Api::Embeddings | Api::CountTokens => Vec::new(),
+        Api::Gemini => gemini::events(asked, answer),
+        Api::OllamaChat | Api::OllamaGenerate => ollama::events(asked, answer),
+        Api::Embeddings | Api::CountTokens | Api::GeminiCount | Api::OllamaEmbed => Vec::new(),
     }
 }
 
@@ -56,6 +60,10 @@ pub(crate) fn body(asked: &Asked, answer: &Answer) -> Value {
         Api::Messages => messages::body(answer),
         Api::Embeddings => embeddings(asked, &answer.model),
         Api::CountTokens => json!({"input_tokens": asked.input_tokens}),
+        Api::Gemini => gemini::body(asked, answer),
+        Api::GeminiCount => gemini::count(asked),
+        Api::OllamaChat | Api::OllamaGenerate => ollama::body(asked, answer),
+        Api::OllamaEmbed => ollama::embeddings(asked, &answer.model),
     }
 }
 
@@ -90,7 +98,7 @@ fn embeddings(asked: &Asked, model: &str) -> Value {
     json!({"object": "list", "data": rows, "model": model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
 }
 
-fn vector(text: &str) -> [f32; 8] {
+pub(crate) fn vector(text: &str) -> [f32; 8] {
     let mut state: u32 = 0x811c_9dc5;
     for byte in text.bytes() {
         state = (state ^ u32::from(byte)).wrapping_mul(0x0100_0193);

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::answer::Answer;
 use crate::api;
-use crate::api::errors::{CRASHED, Streaming, UNLOADED_IN_QUEUE, openai};
+use crate::api::errors::{CRASHED, Streaming, UNLOADED_IN_QUEUE, no_memory, openai};
 use crate::options::Kind;
 use crate::play::{Reply, Running, Script, Whole};
 use crate::request::{Api, Asked};
@@ -40,9 +40,9 @@ pub(crate) async fn answer(shared: &Arc<Shared>, parts: &Parts, body: Value) -> 
         ("POST", "/api/v1/models/load") if v1 => load(shared, &body).await.into(),
         ("POST", "/api/v1/models/unload") if v1 => unload(shared, &body).into(),
         ("POST", path) => match Api::of(path) {
-            Some(Api::CountTokens) | None => unexpected(parts).into(),
             Some(Api::Messages) if !v1 => unexpected(parts).into(),
-            Some(api) => generate(shared, Asked::read(api, body)).await,
+            Some(api) if api.is_of(Kind::LmStudio) => generate(shared, Asked::read(api, body)).await,
+            _ => unexpected(parts).into(),
         },
         _ => unexpected(parts).into(),
     }
@@ -51,7 +51,7 @@ pub(crate) async fn answer(shared: &Arc<Shared>, parts: &Parts, body: Value) -> 
 /// Begins a load, as the faults of loads have it; answers the number of the instance.
 pub(crate) fn begin_load(shared: &Shared, key: &str, how: How, context: Option<u64>) -> u64 {
     let now = Instant::now();
-    let faults = shared.rules().take_for_load(key, now);
+    let faults = shared.rules().take_for_load(key, now, no_memory(shared.kind));
     let mut shelf = shared.shelf();
     let usual = shelf.model(key).map_or(Duration::ZERO, |m| m.load_time);
     let time = faults.takes.unwrap_or(usual);
@@ -116,7 +116,7 @@ fn unexpected(parts: &Parts) -> Whole {
 }
 
 async fn generate(shared: &Arc<Shared>, asked: Asked) -> Reply {
-    let embeddings = asked.api == Api::Embeddings;
+    let embeddings = asked.api.is_embedding();
     let choice = shared.shelf().choose(asked.model.as_deref(), embeddings, Instant::now());
     let number = match choice {
         Choice::Instance(number) => number,
@@ -162,7 +162,7 @@ async fn generate(shared: &Arc<Shared>, asked: Asked) -> Reply {
 }
 
 fn streaming(asked: &Asked, model: String, id: String) -> Streaming {
-    Streaming { kind: Kind::LmStudio, api: asked.api, model, id }
+    Streaming { kind: Kind::LmStudio, api: asked.api, model, id, sse: true }
 }
 
 fn no_model(shared: &Shared, asked: &Asked, choice: &Choice) -> Whole {

@@ -117,11 +117,13 @@ pub(crate) struct Shelf {
     options: LmStudioOptions,
     last: u64,
     begun: BTreeMap<String, u32>,
+    /// Instances that crashed and were not loaded again since: Ollama still lists them.
+    pub(crate) crashed: Vec<Instance>,
 }
 
 impl Shelf {
     pub(crate) fn new(models: Vec<Model>, options: LmStudioOptions) -> Shelf {
-        Shelf { models, instances: Vec::new(), options, last: 0, begun: BTreeMap::new() }
+        Shelf { models, instances: Vec::new(), options, last: 0, begun: BTreeMap::new(), crashed: Vec::new() }
     }
 
     pub(crate) fn model(&self, key: &str) -> Option<&Model> {
@@ -170,6 +172,7 @@ impl Shelf {
             suffix += 1;
         }
         self.last += 1;
+        self.crashed.retain(|i| i.key != load.key);
         *self.begun.entry(load.key.clone()).or_default() += 1;
         let most = self.model(&load.key).map_or(0, |m| m.max_context);
         let context = load.context.or(self.options.default_context).unwrap_or(most).min(most);
@@ -208,16 +211,23 @@ impl Shelf {
     }
 
     fn end(&mut self, cause: UnloadCause, which: impl Fn(&Instance) -> bool) -> Vec<String> {
-        let mut gone = Vec::new();
-        self.instances.retain(|i| {
-            let ends = which(i);
-            if ends {
-                i.fate.send_replace(Fate::Gone(cause));
-                gone.push(i.id.clone());
+        let (gone, kept) = std::mem::take(&mut self.instances).into_iter().partition::<Vec<_>, _>(|i| which(i));
+        self.instances = kept;
+        let ids = gone.iter().map(|i| i.id.clone()).collect();
+        for instance in gone {
+            instance.fate.send_replace(Fate::Gone(cause));
+            if cause == UnloadCause::Crash {
+                self.crashed.push(instance);
             }
-            !ends
-        });
-        gone
+        }
+        ids
+    }
+
+    /// From now on, an instance stays as this says.
+    pub(crate) fn keep(&mut self, number: u64, how: How) {
+        if let Some(instance) = self.instances.iter_mut().find(|i| i.number == number) {
+            instance.how = how;
+        }
     }
 
     /// Which instance a request that names this model gets. `embeddings`: for an embedding instead of an answer.
