@@ -19,6 +19,7 @@ pub(crate) async fn clicked(app: &AppHandle, action: Action) {
         Action::Use(model) => engine.use_model(&model.to_string()).await.map(drop),
         Action::Load(model) => engine.load(&model.to_string()).await.map(drop),
         Action::Unload(model) => engine.unload(&model.to_string()).await.map(drop),
+        Action::Retry => engine.retry(None).map(drop),
         Action::Open => {
             window::open(app);
             Ok(())
@@ -74,6 +75,7 @@ fn refused(state: &AppState, action: &Action) -> String {
         Action::Load(model) => format!("{} could not be loaded", menu::name(state, model)),
         Action::Unload(model) => format!("{} could not be ejected", menu::name(state, model)),
         Action::CopyEndpoint | Action::CopyToken => "Nothing was copied".to_owned(),
+        Action::Retry => "Nobody is asked again".to_owned(),
         Action::Open | Action::Quit => "Pilot Light".to_owned(),
     }
 }

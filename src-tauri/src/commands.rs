@@ -35,6 +35,12 @@ pub(crate) async fn unload_model(link: State<'_, Link>, model: String) -> Result
     link.ask(What::Unload { model }).await.map(drop)
 }
 
+/// Asks again whoever is passed over after failures: a provider, or all.
+#[tauri::command]
+pub(crate) async fn retry_upstreams(link: State<'_, Link>, provider: Option<String>) -> Result<(), CommandError> {
+    link.ask(What::Retry { provider }).await.map(drop)
+}
+
 /// Puts the endpoint on the clipboard. (The token goes there from the tray alone: no page ever holds it.)
 #[tauri::command]
 pub(crate) async fn endpoint_to_clipboard(link: State<'_, Link>) -> Result<(), CommandError> {

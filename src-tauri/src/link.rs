@@ -61,6 +61,11 @@ pub(crate) enum What {
         /// A ref or an alias.
         model: String,
     },
+    /// Ask again whoever is passed over after failures.
+    Retry {
+        /// A provider's id, or all of them.
+        provider: Option<String>,
+    },
     /// Put the endpoint on the clipboard, which outlives the window.
     CopyEndpoint,
     /// Ask the editor for something.

@@ -60,6 +60,8 @@ pub enum Action {
     Load(ModelRef),
     /// Take it out of memory.
     Unload(ModelRef),
+    /// Ask again whoever is passed over after failures.
+    Retry,
     /// Open the window.
     Open,
     /// Put the endpoint on the clipboard.
@@ -89,6 +91,10 @@ impl Menu {
         let memory: Vec<Entry> = state.models.iter().filter_map(|model| memory(state, model)).collect();
         if !memory.is_empty() {
             entries.extend(memory);
+            entries.push(Entry::Separator);
+        }
+        if let Some(label) = retry(state) {
+            entries.push(command(Action::Retry, &label));
             entries.push(Entry::Separator);
         }
         entries.push(command(Action::Open, "Open Pilot Light"));
@@ -132,7 +138,7 @@ pub fn name(state: &AppState, model: &ModelRef) -> String {
 fn choices(state: &AppState) -> Vec<Entry> {
     let choice = |model: &ModelSummary| Entry::Choice {
         action: Action::Use(model.model.clone()),
-        label: format!("{} · {}", label(state, model), words(model)),
+        label: format!("{} · {}", label(state, model), words(state, model)),
         chosen: model.place == Some(0),
     };
     if state.models.len() <= TOP_MODELS {
@@ -165,6 +171,17 @@ fn memory(state: &AppState, model: &ModelSummary) -> Option<Entry> {
     }
 }
 
+/// What it says while something cools down: whom a click lets the next request ask again.
+fn retry(state: &AppState) -> Option<String> {
+    let mut cooling = state.cooldowns.iter().filter(|cooldown| !cooldown.half_open);
+    let first = cooling.next()?;
+    if cooling.next().is_some() {
+        return Some("Ask all again that cool down".to_owned());
+    }
+    let who = first.model.as_ref().map_or_else(|| first.provider.clone(), |model| name(state, model));
+    Some(format!("Ask {who} again"))
+}
+
 /// The alias, or the name; with the provider where another model is called the same.
 fn label(state: &AppState, model: &ModelSummary) -> String {
     let name = |model: &ModelSummary| model.alias.clone().unwrap_or_else(|| model.name.clone());
@@ -174,10 +191,12 @@ fn label(state: &AppState, model: &ModelSummary) -> String {
 }
 
 /// A model's state in a person's words, short enough for a menu.
-fn words(model: &ModelSummary) -> String {
+fn words(state: &AppState, model: &ModelSummary) -> String {
+    let cools = state.cooldown(&model.model).is_some();
     let state = match &model.state {
         // Which setting forbids it is a sentence, and stands in the window.
         ModelState::Ready if model.barred.is_some() => "not allowed by the settings",
+        ModelState::Ready | ModelState::Warm { .. } | ModelState::Unknown if cools => "cooling down",
         ModelState::Ready => "hosted",
         ModelState::Warm { .. } => "warm",
         ModelState::Loading { .. } => "loading",
@@ -205,6 +224,7 @@ impl fmt::Display for Action {
             Self::Use(model) => write!(f, "use:{model}"),
             Self::Load(model) => write!(f, "load:{model}"),
             Self::Unload(model) => write!(f, "unload:{model}"),
+            Self::Retry => f.write_str("retry"),
             Self::Open => f.write_str("open"),
             Self::CopyEndpoint => f.write_str("copy-endpoint"),
             Self::CopyToken => f.write_str("copy-token"),
@@ -219,6 +239,7 @@ impl FromStr for Action {
     fn from_str(id: &str) -> Result<Self, UnknownAction> {
         let unknown = || UnknownAction(id.to_owned());
         Ok(match id {
+            "retry" => Self::Retry,
             "open" => Self::Open,
             "copy-endpoint" => Self::CopyEndpoint,
             "copy-token" => Self::CopyToken,

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::samples::{self, local};
-use pilotlight_engine::state::{ModelState, Problem};
+use pilotlight_engine::state::{CooldownSummary, ModelState, Problem};
 
 /// A menu as text: `( )` and `(•)` before a choice, `[ ]` around a command, the rest is only to be read.
 fn drawn(menu: &Menu) -> String {
@@ -70,6 +70,34 @@ fn cold_while_hosted_answers() {
     ---
     [Quit]  <quit>
     ");
+}
+
+#[test]
+fn what_cools_down_can_be_asked_again() {
+    let mut state = samples::warm();
+    state.cooldowns = vec![CooldownSummary {
+        provider: "anthropic".to_owned(),
+        model: None,
+        cause: "unauthorized".to_owned(),
+        detail: "401: invalid x-api-key".to_owned(),
+        since: 1,
+        until: 2,
+        half_open: false,
+    }];
+    let text = drawn(&Menu::of(&state, false));
+    assert!(text.contains("( ) Opus · cooling down · fallback 1  <use:"), "{text}");
+    assert!(text.contains("[Ask anthropic again]  <retry>"), "{text}");
+    let mut second = state.cooldowns[0].clone();
+    second.model = Some(state.models[0].model.clone());
+    state.cooldowns[0].half_open = true;
+    state.cooldowns.push(second.clone());
+    let text = drawn(&Menu::of(&state, false));
+    assert!(text.contains("(•) MiniMax · cooling down  <use:"), "{text}");
+    assert!(text.contains("( ) Opus · hosted · fallback 1  <use:"), "half-open, it is asked next: {text}");
+    assert!(text.contains("[Ask MiniMax again]  <retry>"), "{text}");
+    state.cooldowns[0].half_open = false;
+    assert!(drawn(&Menu::of(&state, false)).contains("[Ask all again that cool down]  <retry>"));
+    assert_eq!("retry".parse(), Ok(Action::Retry));
 }
 
 #[test]

@@ -128,6 +128,7 @@ fn carry_out(app: &AppHandle, Ask { ask, what }: Ask, done: mpsc::UnboundedSende
             What::UseModel { model } => engine.use_model(&model).await.map(|_| Value::Null),
             What::Load { model } => engine.load(&model).await.map(|_| Value::Null),
             What::Unload { model } => engine.unload(&model).await.map(|_| Value::Null),
+            What::Retry { provider } => engine.retry(provider.as_deref()).map(|_| Value::Null),
             What::CopyEndpoint => actions::copy_endpoint(&app).map(|()| Value::Null),
             What::Edit { name, body } => engine.edit(&name, body.0).await,
         };

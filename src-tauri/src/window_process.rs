@@ -43,6 +43,7 @@ pub(crate) fn run() -> ExitCode {
             commands::use_model,
             commands::load_model,
             commands::unload_model,
+            commands::retry_upstreams,
             commands::endpoint_to_clipboard,
             commands::config,
             commands::config_preview,

@@ -90,6 +90,16 @@ enum Command {
         #[command(flatten)]
         output: OutputArguments,
     },
+    /// Ask upstreams again that failed and are passed over for a while
+    ///
+    /// After a refused key, a rate limit or several failures in a row, a provider or a model is left alone until its
+    /// time is over. This forgets that: the next request asks it.
+    Retry {
+        /// The provider's id; left out, all of them
+        provider: Option<String>,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
     /// Keep the providers' keys: in the keychain, a private file, a variable, or the configuration
     Key {
         #[command(subcommand)]
@@ -162,7 +172,10 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> ExitCode {
     let json = match &command {
-        Command::Use { output, .. } | Command::Load { output, .. } | Command::Unload { output, .. } => output.json,
+        Command::Use { output, .. }
+        | Command::Load { output, .. }
+        | Command::Unload { output, .. }
+        | Command::Retry { output, .. } => output.json,
         Command::Status(output) | Command::Models(output) => output.json,
         Command::Config { command: ConfigCommand::Check { output, .. } | ConfigCommand::Path(output) } => output.json,
         Command::Config { command: ConfigCommand::Edit(command) } => command.json(),
@@ -186,6 +199,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Models(_) => remote::models(json).await,
         Command::Load { model, .. } => remote::load(&model, json).await,
         Command::Unload { model, .. } => remote::unload(&model, json).await,
+        Command::Retry { provider, .. } => remote::retry(provider.as_deref(), json).await,
         Command::Key { command } => command.run(),
         Command::Token { command: None, files } => config_commands::token(&files),
         Command::Token { command: Some(command), files } => command.run(&files),

@@ -57,6 +57,24 @@ pub(crate) async fn unload(model: &str, json: bool) -> Result<ExitCode, Failure>
     })
 }
 
+/// `pilotlight retry [PROVIDER]`
+pub(crate) async fn retry(provider: Option<&str>, json: bool) -> Result<ExitCode, Failure> {
+    let engine = RunningEngine::of_process()?;
+    let answer: Value =
+        engine.ask(engine.request(Method::POST, "retry").json(&json!({ "provider": provider }))).await?;
+    show(json, &answer, || {
+        let forgotten = answer["forgotten"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if forgotten.is_empty() {
+            return "Nothing was cooling down\n".to_owned();
+        }
+        let line = |one: &Value| {
+            let who = one["model"].as_str().or(one["provider"].as_str()).unwrap_or_default();
+            format!("{who} is asked again (it was passed over: {})\n", one["cause"].as_str().unwrap_or_default())
+        };
+        forgotten.iter().map(line).collect()
+    })
+}
+
 /// The running engine, over HTTP.
 pub(crate) struct RunningEngine {
     running: Running,

@@ -24,6 +24,13 @@ pub(crate) fn status(state: &AppState, now: u64) -> String {
         let detail = runtime.detail.as_deref().unwrap_or("not asked yet");
         text += &format!("Unreachable    {} at {}: {detail}\n", runtime.provider, runtime.address);
     }
+    for cooldown in &state.cooldowns {
+        let when = match cooldown.until.saturating_sub(now) {
+            _ if cooldown.half_open => "the next request tries it".to_owned(),
+            left => format!("{} left, `pilotlight retry` ends it", ago(left.next_multiple_of(1_000))),
+        };
+        text += &format!("Cooling down   {}: {} ({when})\n", cooldown.who(), cooldown.detail);
+    }
     text += "\nChain\n";
     let chain: Vec<_> =
         state.chain.iter().filter_map(|wanted| state.models.iter().find(|model| model.model == *wanted)).collect();

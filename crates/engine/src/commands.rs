@@ -3,18 +3,33 @@
 use std::sync::Arc;
 
 use pilotlight_config::store::{ConfigStore, StoreError};
+use pilotlight_gateway::Gateway;
 use pilotlight_runtime::{Keeper, KeeperError, Loaded};
 use pilotlight_wire::ModelRef;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::error::CommandError;
 use crate::state::AppState;
+
+/// A breaker or a cool-down that was forgotten on request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Forgotten {
+    /// The provider's id.
+    pub provider: String,
+    /// The model it was about; none: every model of the provider.
+    pub model: Option<ModelRef>,
+    /// As in [`crate::state::CooldownSummary`].
+    pub cause: String,
+}
 
 /// The engine's commands. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Commands {
     pub(crate) config: ConfigStore,
     pub(crate) keeper: Keeper,
+    pub(crate) gateway: Gateway,
     pub(crate) states: watch::Receiver<Arc<AppState>>,
 }
 
@@ -46,6 +61,27 @@ impl Commands {
         let model = self.resolve(name)?;
         self.keeper.unload(&model).await.map_err(|error| keeper_error(&error))?;
         Ok(model)
+    }
+
+    /// Forgets breakers and cool-downs, of one provider or of all: the next request asks them again.
+    pub(crate) fn retry(&self, provider: Option<&str>) -> Result<Vec<Forgotten>, CommandError> {
+        if let Some(provider) = provider {
+            let state = self.state();
+            let mut known: Vec<_> = state.models.iter().map(|model| model.model.provider()).collect();
+            known.dedup();
+            if !known.iter().any(|known| known.eq_ignore_ascii_case(provider)) {
+                let message = format!("no provider is called {provider:?}: there is {}", known.join(", "));
+                return Err(CommandError::new("unknown-provider", message));
+            }
+        }
+        let forgotten = self.gateway.retry(provider).into_iter();
+        Ok(forgotten
+            .map(|cooldown| Forgotten {
+                provider: cooldown.provider,
+                model: cooldown.model,
+                cause: cooldown.cause.name().to_owned(),
+            })
+            .collect())
     }
 
     fn resolve(&self, name: &str) -> Result<ModelRef, CommandError> {

@@ -27,6 +27,7 @@ pub(crate) fn routes(commands: Commands) -> Router {
         .route("/pilotlight/use", post(use_model))
         .route("/pilotlight/load", post(load))
         .route("/pilotlight/unload", post(unload))
+        .route("/pilotlight/retry", post(retry))
         .with_state(commands)
 }
 
@@ -97,6 +98,18 @@ async fn load(State(commands): State<Commands>, Json(named): Json<Named>) -> Res
 
 async fn unload(State(commands): State<Commands>, Json(named): Json<Named>) -> Response {
     answer(commands.unload(&named.model).await.map(|model| serde_json::json!({ "model": model })))
+}
+
+/// The body of `retry`: a provider, or all of them.
+#[derive(Deserialize)]
+struct Retried {
+    #[serde(default)]
+    provider: Option<String>,
+}
+
+async fn retry(State(commands): State<Commands>, Json(retried): Json<Retried>) -> Response {
+    let forgotten = commands.retry(retried.provider.as_deref());
+    answer(forgotten.map(|forgotten| serde_json::json!({ "forgotten": forgotten })))
 }
 
 fn answer(result: Result<serde_json::Value, CommandError>) -> Response {

@@ -31,6 +31,7 @@ use pilotlight_wire::{ModelRef, Secret};
 use tokio::sync::{broadcast, watch};
 
 pub use access::{AccessError, token};
+pub use commands::Forgotten;
 pub use error::{CommandError, StartError};
 pub use notice::{Notice, NoticeKind};
 use state::AppState;
@@ -115,6 +116,14 @@ impl Engine {
     /// When there is no such local model, it is answering, or its runtime refuses.
     pub async fn unload(&self, name: &str) -> Result<ModelRef, CommandError> {
         self.inner.commands.unload(name).await
+    }
+
+    /// Forgets breakers and cool-downs, of one provider or of all: the next request asks them again.
+    ///
+    /// # Errors
+    /// When there is no such provider.
+    pub fn retry(&self, provider: Option<&str>) -> Result<Vec<Forgotten>, CommandError> {
+        self.inner.commands.retry(provider)
     }
 
     /// What the Models page asks for, by the names of the paths below `/pilotlight`, such as `config/preview`; `body`

@@ -3,7 +3,7 @@
 
 use pilotlight_wire::{Location, ModelRef};
 
-use crate::state::{Light, ModelState, ModelSummary, RequestOutcome, ServedRequest};
+use crate::state::{CooldownSummary, Light, ModelState, ModelSummary, RequestOutcome, ServedRequest};
 
 /// The icon's state, the status line, and who would answer now.
 pub(crate) struct Shown {
@@ -13,24 +13,34 @@ pub(crate) struct Shown {
 }
 
 /// Works them out. `chain` is in order; `last` is the last finished request.
-pub(crate) fn show(listening: bool, chain: &[&ModelSummary], last: Option<&ServedRequest>) -> Shown {
+pub(crate) fn show(
+    listening: bool,
+    chain: &[&ModelSummary],
+    cooldowns: &[CooldownSummary],
+    last: Option<&ServedRequest>,
+) -> Shown {
     if !listening {
         return Shown { light: Light::Stopped, status: "Stopped".to_owned(), answering: None };
     }
-    let answering = chain.iter().copied().find(|model| can_answer(model));
+    let rests = |model: &ModelSummary| cooldown(model, cooldowns).is_some();
+    let answering = chain.iter().copied().find(|model| can_answer(model) && !rests(model));
     let loading = chain.iter().copied().find(|model| matches!(model.state, ModelState::Loading { .. }));
     let (light, status) = match (answering, loading) {
         (Some(model), _) if failed(last, model) => {
             (Light::Trouble, format!("{} · failed the last request", short_name(model)))
         }
-        (Some(model), _) if model.location == Location::Local => (Light::Warm, local_status(model)),
+        (Some(model), _) if model.location == Location::Local => {
+            let before = chain.iter().find(|other| other.place < model.place && rests(other));
+            let instead = before.map(|other| format!(" · {} is cooling down", short_name(other)));
+            (Light::Warm, local_status(model) + &instead.unwrap_or_default())
+        }
         (Some(hosted), Some(local)) if local.place < hosted.place => (
             if hosted_answered_since(local, last) { Light::Hosted } else { Light::Loading },
             format!("{} · {} answers meanwhile", loading_status(local), short_name(hosted)),
         ),
-        (Some(hosted), _) => (Light::Hosted, hosted_status(hosted, chain)),
+        (Some(hosted), _) => (Light::Hosted, hosted_status(hosted, chain, rests)),
         (None, Some(local)) => (Light::Loading, loading_status(local)),
-        (None, None) => nobody(chain),
+        (None, None) => nobody(chain, cooldowns),
     };
     Shown { light, status, answering: answering.map(|model| model.model.clone()) }
 }
@@ -39,6 +49,11 @@ pub(crate) fn show(listening: bool, chain: &[&ModelSummary], last: Option<&Serve
 fn can_answer(model: &ModelSummary) -> bool {
     let ready = matches!(model.state, ModelState::Ready | ModelState::Warm { .. } | ModelState::Unknown);
     ready && model.barred.is_none()
+}
+
+/// Why a model is passed over, if it is. One that is half-open is asked next.
+fn cooldown<'a>(model: &ModelSummary, cooldowns: &'a [CooldownSummary]) -> Option<&'a CooldownSummary> {
+    cooldowns.iter().find(|cooldown| cooldown.concerns(&model.model) && !cooldown.half_open)
 }
 
 /// The alias, else the name.
@@ -78,20 +93,27 @@ fn loading_status(model: &ModelSummary) -> String {
     }
 }
 
-/// A hosted model answers: by choice, or because the local ones before it cannot.
-fn hosted_status(hosted: &ModelSummary, chain: &[&ModelSummary]) -> String {
-    let passed_over = chain.iter().find(|model| model.place < hosted.place && model.location == Location::Local);
-    match passed_over {
-        Some(local) => format!("{} · hosted · {} is {}", short_name(hosted), short_name(local), word(&local.state)),
+/// A hosted model answers: by choice, or because others before it cannot.
+fn hosted_status(hosted: &ModelSummary, chain: &[&ModelSummary], rests: impl Fn(&ModelSummary) -> bool) -> String {
+    let mut before = chain.iter().filter(|model| model.place < hosted.place);
+    match before.find(|model| model.location == Location::Local || rests(model)) {
+        Some(other) => {
+            let state = if rests(other) && can_answer(other) { "cooling down" } else { word(&other.state) };
+            format!("{} · hosted · {} is {state}", short_name(hosted), short_name(other))
+        }
         None => format!("{} · hosted", short_name(hosted)),
     }
 }
 
 /// Nobody can answer at once. A model that only has to be loaded is no trouble: a request for it waits.
-fn nobody(chain: &[&ModelSummary]) -> (Light, String) {
+fn nobody(chain: &[&ModelSummary], cooldowns: &[CooldownSummary]) -> (Light, String) {
     let cold = chain.iter().find(|model| matches!(model.state, ModelState::Cold { .. }));
     match (cold, chain.first()) {
         (Some(model), _) => (Light::Loading, format!("{} · cold · a request loads it", short_name(model))),
+        (None, Some(model)) if can_answer(model) => {
+            let why = cooldown(model, cooldowns).map_or("it failed", |cooldown| cooldown.detail.as_str());
+            (Light::Trouble, format!("{}: cooling down ({why}), and nothing else can answer", short_name(model)))
+        }
         (None, Some(model)) => {
             let why = model.barred.as_deref().unwrap_or_else(|| word(&model.state));
             (Light::Trouble, format!("{}: {why}, and nothing else can answer", short_name(model)))
@@ -183,7 +205,7 @@ mod tests {
     }
 
     fn check(chain: &[&ModelSummary], last: Option<&ServedRequest>, light: Light, status: &str) {
-        let shown = show(true, chain, last);
+        let shown = show(true, chain, &[], last);
         assert_eq!((shown.light, shown.status.as_str()), (light, status));
     }
 
@@ -204,7 +226,33 @@ mod tests {
         check(&[&cold, &barred], None, Light::Loading, "MiniMax · cold · a request loads it");
         check(&[&barred], None, Light::Trouble, "Sonnet: only local models are allowed, and nothing else can answer");
         check(&[], None, Light::Trouble, "No usable model in the configuration");
-        assert_eq!(show(false, &[&warm], None).light, Light::Stopped);
+        assert_eq!(show(false, &[&warm], &[], None).light, Light::Stopped);
+    }
+
+    #[test]
+    fn a_model_that_cools_down_does_not_answer() {
+        let cooling = |model: &ModelSummary, half_open| CooldownSummary {
+            provider: "p".to_owned(),
+            model: Some(model.model.clone()),
+            cause: "rate-limited".to_owned(),
+            detail: "429: slow down".to_owned(),
+            since: 1,
+            until: 2,
+            half_open,
+        };
+        let (warm, sonnet) = (local(ModelState::Warm { since: 5 }), hosted(1));
+        let check = |chain: &[&ModelSummary], cooldowns: &[CooldownSummary], light, status: &str| {
+            let shown = show(true, chain, cooldowns, None);
+            assert_eq!((shown.light, shown.status.as_str()), (light, status));
+        };
+        check(&[&warm, &sonnet], &[cooling(&warm, false)], Light::Hosted, "Sonnet · hosted · MiniMax is cooling down");
+        check(&[&warm, &sonnet], &[cooling(&warm, true)], Light::Warm, "MiniMax · warm · 196k context");
+        let first = ModelSummary { place: Some(0), ..hosted(0) };
+        let second = ModelSummary { place: Some(1), ..warm.clone() };
+        let status = "MiniMax · warm · 196k context · Sonnet is cooling down";
+        check(&[&first, &second], &[cooling(&first, false)], Light::Warm, status);
+        let status = "Sonnet: cooling down (429: slow down), and nothing else can answer";
+        check(&[&first], &[cooling(&first, false)], Light::Trouble, status);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pilotlight_gateway::{LocalModels, Readiness, Trouble};
-use pilotlight_runtime::{Keeper, KeeperState, Warmth};
+use pilotlight_runtime::{Keeper, KeeperState, RuntimeKind, Warmth};
 use pilotlight_wire::ModelRef;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -71,5 +71,49 @@ impl LocalModels for KeptModels {
 
     fn busy(&self, model: &ModelRef) -> Box<dyn Send> {
         Box::new(self.keeper.busy(model))
+    }
+
+    fn context(&self, model: &ModelRef) -> Option<u64> {
+        let states = self.states.borrow();
+        let local = states.models.get(model).filter(|local| matches!(local.state, Warmth::Warm { .. }))?;
+        local.loaded_context
+    }
+
+    fn is_another(&self, model: &ModelRef, told: &str) -> bool {
+        let states = self.states.borrow();
+        let kind = states.runtimes.get(model.provider()).and_then(|runtime| runtime.kind);
+        let mut instances = states.models.get(model).into_iter().flat_map(|local| &local.instances);
+        kind == Some(RuntimeKind::LmStudio)
+            && !instances.any(|instance| instance.eq_ignore_ascii_case(told))
+            && !may_be_same(model.model(), told)
+    }
+}
+
+/// Whether two names may be of one model: LM Studio adds the number of an instance (`key:2`), a variant (`key@q4_k_m`),
+/// a publisher in front, a quantisation at the end, and does not look at case. In doubt they are the same.
+fn may_be_same(one: &str, other: &str) -> bool {
+    let stem = |name: &str| {
+        let name = name.to_lowercase();
+        let name = name.rsplit('/').next().unwrap_or(&name);
+        let name = name.split('@').next().unwrap_or(name);
+        let numbered = name.rsplit_once(':').filter(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()));
+        numbered.map_or(name, |(name, _)| name).trim_end_matches(".gguf").to_owned()
+    };
+    let (one, other) = (stem(one), stem(other));
+    one.starts_with(&other) || other.starts_with(&one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_be_same;
+
+    #[test]
+    fn only_another_name_is_another_model() {
+        for other in ["qwen3-8b", "Qwen3-8B:2", "qwen/qwen3-8b@q4_k_m", "lmstudio-community/Q/Qwen3-8B-Q4_K_M.gguf"] {
+            assert!(may_be_same("qwen/qwen3-8b", other), "{other}");
+        }
+        for other in ["minimax-m2.1-gs32", "qwen3-14b", "gpt-oss-20b:2"] {
+            assert!(!may_be_same("qwen/qwen3-8b", other), "{other}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use pilotlight_config::diagnostic::{Diagnostic, Severity};
 use pilotlight_config::settings_store::SettingsState;
 use pilotlight_config::store::ConfigState;
-use pilotlight_gateway::{Event, Outcome, Phase, Served};
+use pilotlight_gateway::{Cooldown, Event, Outcome, Phase, Served};
 use pilotlight_ledger::Ledger;
 use pilotlight_runtime::{KeeperState, Occurrence, Warmth};
 use pilotlight_wire::Location;
@@ -20,8 +20,8 @@ use crate::light::show;
 use crate::notice::{Notice, NoticeKind};
 use crate::notices::NoticeBoard;
 use crate::state::{
-    AppState, ConfigSummary, LiveRequest, ModelState, ModelSummary, PassedOver, Problem, RequestOutcome,
-    RuntimeSummary, ServedRequest,
+    AppState, ConfigSummary, CooldownSummary, LiveRequest, ModelState, ModelSummary, PassedOver, Problem,
+    RequestOutcome, RuntimeSummary, ServedRequest,
 };
 
 /// What the task listens to.
@@ -30,6 +30,7 @@ pub(crate) struct Sources {
     pub(crate) settings: watch::Receiver<Arc<SettingsState>>,
     pub(crate) composition: watch::Receiver<Composition>,
     pub(crate) keeper: watch::Receiver<Arc<KeeperState>>,
+    pub(crate) cooldowns: watch::Receiver<Arc<Vec<Cooldown>>>,
     pub(crate) occurrences: broadcast::Receiver<Occurrence>,
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
     pub(crate) endpoint: watch::Receiver<Option<String>>,
@@ -69,6 +70,7 @@ impl Reducer {
         let mut midnight = tokio::time::interval(Duration::from_secs(60));
         self.publish();
         loop {
+            let over = first_over(&self.sources.cooldowns.borrow());
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(event) = self.sources.events.recv() => self.event(event),
@@ -88,6 +90,8 @@ impl Reducer {
                 }
                 Ok(()) = self.sources.composition.changed() => {}
                 Ok(()) = self.sources.keeper.changed() => {}
+                Ok(()) = self.sources.cooldowns.changed() => {}
+                () = over => {}
                 Ok(()) = self.sources.endpoint.changed() => {}
                 _ = midnight.tick() => self.spent.turn_the_day(),
             }
@@ -180,7 +184,8 @@ impl Reducer {
             catalogue.entries.iter().map(|entry| summary(entry, catalogue, &keeper, &self.clock)).collect();
         let in_order: Vec<_> =
             catalogue.chain.iter().filter_map(|wanted| models.iter().find(|model| model.model == *wanted)).collect();
-        let shown = show(endpoint.is_some(), &in_order, self.recent.first());
+        let cooldowns = cooldowns(&self.sources.cooldowns.borrow(), &self.clock);
+        let shown = show(endpoint.is_some(), &in_order, &cooldowns, self.recent.first());
         AppState {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             light: shown.light,
@@ -213,6 +218,7 @@ impl Reducer {
                     detail: runtime.detail.clone(),
                 })
                 .collect(),
+            cooldowns,
             live: self.live.clone(),
             recent: self.recent.clone(),
             cost_today: self.spent.today,
@@ -257,6 +263,33 @@ fn summary(entry: &crate::compose::Entry, catalogue: &Catalogue, keeper: &Keeper
         barred: entry.barred.clone(),
         problem: kept.and_then(|local| local.problem.clone()),
     }
+}
+
+/// Waits until the next of these is over: nobody tells of that.
+fn first_over(cooldowns: &[Cooldown]) -> impl Future<Output = ()> + use<> {
+    let now = Instant::now();
+    let first = cooldowns.iter().map(|cooldown| cooldown.until).filter(|until| *until > now).min();
+    async move {
+        match first {
+            Some(until) => tokio::time::sleep_until(until).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Those that are not over. A breaker whose time is over stays half-open until a request has tried its upstream.
+fn cooldowns(cooldowns: &[Cooldown], clock: &Clock) -> Vec<CooldownSummary> {
+    let now = Instant::now();
+    let summary = |cooldown: &Cooldown| CooldownSummary {
+        provider: cooldown.provider.clone(),
+        model: cooldown.model.clone(),
+        cause: cooldown.cause.name().to_owned(),
+        detail: cooldown.detail.clone(),
+        since: clock.unix(cooldown.since),
+        until: clock.unix(cooldown.until),
+        half_open: cooldown.until <= now,
+    };
+    cooldowns.iter().filter(|cooldown| cooldown.breaker || cooldown.until > now).map(summary).collect()
 }
 
 pub(crate) fn problem(diagnostic: &Diagnostic) -> Problem {

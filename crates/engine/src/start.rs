@@ -105,12 +105,13 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
     let (events_out, events) = mpsc::unbounded_channel();
     let local = Arc::new(KeptModels::follow(keeper.clone(), stop.clone()));
     let gateway = Gateway::new(routes.clone(), local, events_out);
+    let cooldowns = gateway.cooldowns();
 
     let (endpoint_out, endpoint) = watch::channel(None);
     let (states_out, states) = watch::channel(Arc::new(AppState::empty()));
     let (notices, _) = broadcast::channel(NOTICES);
     let editor = Editor::new(config.clone(), options.environment.clone(), settings.watch(), states.clone());
-    let commands = Commands { config: config.clone(), keeper: keeper.clone(), states };
+    let commands = Commands { config: config.clone(), keeper: keeper.clone(), gateway: gateway.clone(), states };
     let own = control::routes(commands.clone()).merge(control::editor_routes(&editor));
     let own = pilotlight_gateway::guard(own, routes.clone());
     let mut router = pilotlight_gateway::router(gateway).merge(own);
@@ -134,6 +135,7 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
         settings: settings.watch(),
         composition,
         keeper: keeper.state(),
+        cooldowns,
         occurrences: keeper.occurrences(),
         events,
         endpoint,

@@ -30,6 +30,8 @@ pub struct AppState {
     pub models: Vec<ModelSummary>,
     /// The local runtimes that are watched, one for each local provider with a known runtime.
     pub runtimes: Vec<RuntimeSummary>,
+    /// Upstreams that failed and are passed over for a while.
+    pub cooldowns: Vec<CooldownSummary>,
     /// Requests under way, oldest first.
     pub live: Vec<LiveRequest>,
     /// The last requests, newest first; at most [`AppState::RECENT`].
@@ -41,6 +43,12 @@ pub struct AppState {
 impl AppState {
     /// How many finished requests are kept in [`AppState::recent`].
     pub const RECENT: usize = 50;
+
+    /// Why a model is passed over just now, if it is.
+    #[must_use]
+    pub fn cooldown(&self, model: &ModelRef) -> Option<&CooldownSummary> {
+        self.cooldowns.iter().find(|cooldown| cooldown.concerns(model) && !cooldown.half_open)
+    }
 
     /// Before anything is known.
     #[must_use]
@@ -61,6 +69,7 @@ impl AppState {
             chain: Vec::new(),
             models: Vec::new(),
             runtimes: Vec::new(),
+            cooldowns: Vec::new(),
             live: Vec::new(),
             recent: Vec::new(),
             cost_today: 0.0,
@@ -209,6 +218,46 @@ pub struct RuntimeSummary {
     pub reachable: bool,
     /// What was seen when it did not.
     pub detail: Option<String>,
+}
+
+/// An upstream that failed and is passed over for a while, unless nobody else is left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct CooldownSummary {
+    /// The provider's id.
+    pub provider: String,
+    /// The model it is about; none: every model of the provider.
+    #[ts(type = "string | null")]
+    pub model: Option<ModelRef>,
+    /// `failures` (its breaker is open), `unauthorized`, `payment`, `rate-limited` or `overloaded`.
+    pub cause: String,
+    /// The failure that began it.
+    pub detail: String,
+    /// Unix time in milliseconds since when it has not been well.
+    #[ts(type = "number")]
+    pub since: u64,
+    /// Unix time in milliseconds until when it is passed over.
+    #[ts(type = "number")]
+    pub until: u64,
+    /// Whether its time is over and the next request is to show whether it is well again.
+    pub half_open: bool,
+}
+
+impl CooldownSummary {
+    /// Whether this model is passed over because of it.
+    #[must_use]
+    pub fn concerns(&self, model: &ModelRef) -> bool {
+        match &self.model {
+            Some(own) => own == model,
+            None => self.provider.eq_ignore_ascii_case(model.provider()),
+        }
+    }
+
+    /// The model's ref, or the provider's id.
+    #[must_use]
+    pub fn who(&self) -> String {
+        self.model.as_ref().map_or_else(|| self.provider.clone(), ToString::to_string)
+    }
 }
 
 /// A request under way.
