@@ -78,6 +78,15 @@ export class Session {
     return this.#ask(ref, 'unload', `${title} was not unloaded`)
   }
 
+  async retryUpstreams(provider: string, title: string): Promise<void> {
+    try {
+      await this.backend.retryUpstreams(provider)
+      this.refusal = null
+    } catch (thrown) {
+      this.#refuse(`${title} is not asked again yet`, thrown)
+    }
+  }
+
   dismiss(): void {
     this.refusal = null
   }

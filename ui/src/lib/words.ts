@@ -1,6 +1,7 @@
 // What the engine's state means, in sentences. Pure functions of `AppState`; no component composes a sentence about a
 // model's state itself, so that one thing is called one way everywhere.
 import type { AppState } from './bindings/AppState'
+import type { CooldownSummary } from './bindings/CooldownSummary'
 import type { Light } from './bindings/Light'
 import type { LiveRequest } from './bindings/LiveRequest'
 import type { ModelState } from './bindings/ModelState'
@@ -46,6 +47,25 @@ export function othersOf(state: AppState): ModelSummary[] {
 /** The model that a request for `primary` would be tried at first, if any: the engine says it. */
 export function answering(state: AppState): ModelSummary | null {
   return state.models.find((model) => model.ref === state.answering) ?? null
+}
+
+/** Why a model is passed over just now, if it is. One that is half-open is asked next. */
+export function cooldownOf(state: AppState, ref: string): CooldownSummary | null {
+  const concerns = (one: CooldownSummary) => (one.model === null ? ref.startsWith(`${one.provider}/`) : one.model === ref)
+  return state.cooldowns.find((one) => concerns(one) && !one.halfOpen) ?? null
+}
+
+/** Who cools down: a model as a person calls it, or all of a provider. */
+export function cooldownTitle(state: AppState, cooldown: CooldownSummary): string {
+  return cooldown.model === null ? cooldown.provider : nameOf(state, cooldown.model)
+}
+
+/** What becomes of it, as of `now`. */
+export function cooldownWords(cooldown: CooldownSummary, now: number): string {
+  if (cooldown.halfOpen) return 'The next request for it shows whether it is well again.'
+  const left = `for ${elapsed(Math.max(1_000, cooldown.until - now))} more`
+  const key = cooldown.cause === 'unauthorized' ? ', or until its key changes' : ''
+  return `Requests go to others ${left}${key}.`
 }
 
 /** A model's state in words, as of `now`. */
@@ -100,6 +120,8 @@ export function explain(state: AppState, now: number): string {
   if (chain.length === 0) return 'No primary is set, so only requests that name a model can be answered. Choose a primary below.'
 
   const model = answering(state)
+  const resting = chain.find((one) => cooldownOf(state, one.ref))
+  if (!model && resting) return `Nothing in the chain can answer at once. ${titleOf(resting)} is cooling down, and is asked all the same.`
   if (!model) return explainNobody(chain, now)
   if (state.light === 'trouble') return explainFailure(model, state.recent[0])
 
@@ -113,7 +135,8 @@ export function explain(state: AppState, now: number): string {
   }
   const until = first.state.kind === 'loading' ? `until ${titleOf(first)} is warm` : `instead of ${titleOf(first)}`
   const [, ...further] = before
-  const reasons = [`it is ${stateClause(first, now)}`, ...further.map((one) => `${titleOf(one)} is ${stateClause(one, now)}`)]
+  const clause = (one: ModelSummary) => (cooldownOf(state, one.ref) ? 'cooling down' : stateClause(one, now))
+  const reasons = [`it is ${clause(first)}`, ...further.map((one) => `${titleOf(one)} is ${clause(one)}`)]
   return `${title} answers ${until}: ${sentenceList(reasons)}.`
 }
 

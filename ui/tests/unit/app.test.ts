@@ -43,6 +43,19 @@ describe('the summary', () => {
   })
 })
 
+describe('what cools down', () => {
+  test('is said with why, and can be asked again', async () => {
+    show(states.coolingDown())
+    expect(text('.cooldown .title')).toBe('Opus is cooling down')
+    expect(text('.cooldown')).toContain('429: This request would exceed your rate limit')
+    document.querySelector<HTMLButtonElement>('.cooldown button')!.click()
+    expect(backend.commands).toEqual([['retry', 'anthropic']])
+    await backend.done()
+    show(states.warm())
+    expect(document.querySelector('.cooldown')).toBeNull()
+  })
+})
+
 describe('the models', () => {
   test('the chain in order, with the one that answers marked; the others apart', () => {
     show(states.hosted())

@@ -18,6 +18,7 @@ export class FakeBackend extends ConfigDouble implements Backend {
   useModel = (model: string) => this.#command('use', model)
   load = (model: string) => this.#command('load', model)
   unload = (model: string) => this.#command('unload', model)
+  retryUpstreams = (provider: string | null) => this.#command('retry', provider ?? '')
 
   /** The engine publishes. */
   publish(state: AppState) {

@@ -172,10 +172,12 @@ describe('commands', () => {
     await backend.useModel('Opus')
     await backend.load(states.MINIMAX)
     await backend.unload(states.MINIMAX)
+    await backend.retryUpstreams(null)
     expect(engine.asked).toEqual([
       { path: '/pilotlight/use', method: 'POST', token: 'Bearer pl-1', body: { model: 'Opus' } },
       { path: '/pilotlight/load', method: 'POST', token: 'Bearer pl-1', body: { model: states.MINIMAX } },
       { path: '/pilotlight/unload', method: 'POST', token: 'Bearer pl-1', body: { model: states.MINIMAX } },
+      { path: '/pilotlight/retry', method: 'POST', token: 'Bearer pl-1', body: { provider: null } },
     ])
   })
 

@@ -73,11 +73,13 @@ test('commands by name, and the engine’s refusals', async () => {
   await backend.useModel('Opus')
   await backend.load('a/b')
   await backend.unload('a/b')
+  await backend.retryUpstreams('openrouter')
   await backend.copyEndpoint()
   expect(ipc.invoke.mock.calls).toEqual([
     ['use_model', { model: 'Opus' }],
     ['load_model', { model: 'a/b' }],
     ['unload_model', { model: 'a/b' }],
+    ['retry_upstreams', { provider: 'openrouter' }],
     ['endpoint_to_clipboard', undefined],
   ])
   ipc.invoke.mockRejectedValue({ code: 'read-only', message: 'The file may not be written.' })

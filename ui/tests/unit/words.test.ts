@@ -82,6 +82,33 @@ describe('what answers and why', () => {
   })
 })
 
+describe('what cools down', () => {
+  const [limited] = states.coolingDown().cooldowns
+  test('a model, or all of a provider', () => {
+    const state = states.coolingDown()
+    expect(words.cooldownOf(state, states.OPUS)?.cause).toBe('rate-limited')
+    expect(words.cooldownOf(state, states.MINIMAX)).toBeNull()
+    const all = { ...state, cooldowns: [{ ...limited!, model: null }] }
+    expect(words.cooldownOf(all, 'anthropic/claude-haiku')).not.toBeNull()
+    expect(words.cooldownOf(all, 'anthropic-eu/claude-haiku')).toBeNull()
+    expect(words.cooldownOf({ ...all, cooldowns: [{ ...limited!, halfOpen: true }] }, states.OPUS)).toBeNull()
+  })
+
+  test('for how long, and what ends it', () => {
+    const now = limited!.until - 11_500
+    expect(words.cooldownWords(limited!, now)).toBe('Requests go to others for 11 s more.')
+    const key = { ...limited!, cause: 'unauthorized' }
+    expect(words.cooldownWords(key, now)).toBe('Requests go to others for 11 s more, or until its key changes.')
+    expect(words.cooldownWords({ ...limited!, halfOpen: true }, now)).toContain('The next request')
+  })
+
+  test('why another answers', () => {
+    const state = states.warm({ answering: states.OPUS, light: 'hosted', cooldowns: [{ ...limited!, provider: 'lmstudio', model: states.MINIMAX }] })
+    expect(words.explain(state, NOW)).toBe('Opus answers instead of MiniMax: it is cooling down.')
+    expect(words.explain({ ...state, answering: null, chain: [states.MINIMAX] }, NOW)).toContain('asked all the same')
+  })
+})
+
 test('the announcement changes with what happens, and not with the clock', () => {
   expect(words.announcement(states.warm())).toBe('Warm. MiniMax answers.')
   expect(words.announcement(states.loading())).toBe('Loading. Opus answers.')

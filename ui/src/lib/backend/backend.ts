@@ -73,6 +73,8 @@ export interface Backend extends ConfigBackend {
   load(ref: string): Promise<void>
   /** Unloads a local model. */
   unload(ref: string): Promise<void>
+  /** Lets upstreams that are passed over after failures be asked again: those of a provider, or all. */
+  retryUpstreams(provider: string | null): Promise<void>
   /** Puts the endpoint on the clipboard, where the shell does that better than the page. */
   copyEndpoint?(): Promise<void>
   /** Uses another token from now on, where one is needed. */

@@ -81,6 +81,10 @@ export class HttpBackend implements Backend {
     await this.#ask('unload', { model })
   }
 
+  async retryUpstreams(provider: string | null): Promise<void> {
+    await this.#ask('retry', { provider })
+  }
+
   config(): Promise<ConfigDocument> {
     return this.#read('config')
   }

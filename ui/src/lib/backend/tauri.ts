@@ -71,6 +71,10 @@ export class TauriBackend implements Backend {
     return command('unload_model', { model })
   }
 
+  retryUpstreams(provider: string | null): Promise<void> {
+    return command('retry_upstreams', { provider })
+  }
+
   config(): Promise<ConfigDocument> {
     return command('config')
   }
