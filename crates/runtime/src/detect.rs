@@ -1,20 +1,21 @@
 //! Which runtime answers at an address: found by asking, never by the port.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use crate::adapter::http::{Http, LISTING};
+use crate::adapter::http::{Http, LISTING, is_loopback};
 use crate::adapter::litellm::LiteLlm;
 use crate::adapter::llama_server::LlamaServer;
-use crate::adapter::lmstudio::{APP_PORTS, LmStudio, is_greeting};
+use crate::adapter::lmstudio::{GREETING, LmStudio, is_greeting};
 use crate::adapter::ollama::Ollama;
 use crate::adapter::openai_compatible::OpenaiCompatible;
 use crate::adapter::vllm::Vllm;
-use crate::adapter::{Adapter, LookFailure, litellm, llama_server, ollama, vllm};
+use crate::adapter::{Adapter, LookFailure, litellm, llama_server, lmstudio_home, ollama, vllm};
 use crate::{RuntimeKind, WatchedProvider};
 
 /// Makes the adapter of a provider.
@@ -29,11 +30,42 @@ pub(crate) struct ByAsking {
     pub(crate) app_ports: Vec<u16>,
     /// The folder that holds LM Studio's own.
     pub(crate) user_home: Option<PathBuf>,
+    /// The providers that were found to be LM Studio.
+    lm_studios: Mutex<BTreeSet<String>>,
 }
 
-impl Default for ByAsking {
-    fn default() -> Self {
-        Self { app_ports: APP_PORTS.to_vec(), user_home: std::env::home_dir() }
+impl ByAsking {
+    pub(crate) fn new(app_ports: Vec<u16>, user_home: Option<PathBuf>) -> Self {
+        Self { app_ports, user_home, lm_studios: Mutex::default() }
+    }
+
+    fn lm_studio(&self, http: Http) -> LmStudio {
+        LmStudio::new(http, self.app_ports.clone(), self.user_home.clone())
+    }
+
+    fn lm_studios(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.lm_studios.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a server that is gone from there is one that LM Studio's own files tell of: one that was found to be LM
+    /// Studio before, or is called so. Any other is not taken for it.
+    fn may_have_moved(&self, provider: &WatchedProvider) -> bool {
+        let called = matches!(provider.id.as_str(), "lmstudio" | "lm-studio") && provider.runtime.is_none();
+        called || provider.runtime == Some(RuntimeKind::LmStudio) || self.lm_studios().contains(&provider.id)
+    }
+
+    /// LM Studio on another port of this machine, by its own files. It is asked before it is believed, and before it is
+    /// sent a key.
+    async fn elsewhere(&self, http: &Http) -> Option<Http> {
+        if !is_loopback(http.root()) {
+            return None;
+        }
+        let port = lmstudio_home::server_port(self.user_home.as_deref()).await?;
+        if Some(port) == http.root().port_or_known_default() {
+            return None;
+        }
+        let greeting = http.on_port(port)?.get("lmstudio-greeting", GREETING).await.ok()?;
+        if is_greeting(&greeting.body) { http.moved(port) } else { None }
     }
 }
 
@@ -42,12 +74,26 @@ impl Connect for ByAsking {
         async move {
             let http = Http::new(&provider.root, provider.key.as_ref()).map_err(LookFailure::Rejected)?;
             let found = match provider.runtime {
-                Some(kind) => Found { kind, version: version_of(kind, &http).await },
-                None => ask(&http).await?,
+                Some(kind @ RuntimeKind::LmStudio) => match http.get("lmstudio-greeting", LISTING).await {
+                    // Whatever it answers: the settings say what it is.
+                    Ok(_) => Ok(Found::just(kind)),
+                    Err(failure) => Err(failure),
+                },
+                Some(kind) => Ok(Found { kind, version: version_of(kind, &http).await }),
+                None => ask(&http).await,
+            };
+            let found = match found {
+                Ok(found) => found,
+                Err(failure @ LookFailure::Refused(_)) if self.may_have_moved(provider) => {
+                    let Some(http) = self.elsewhere(&http).await else { return Err(failure) };
+                    return Ok(Arc::new(self.lm_studio(http).moved()) as Arc<dyn Adapter>);
+                }
+                Err(failure) => return Err(failure),
             };
             Ok(match found.kind {
                 RuntimeKind::LmStudio => {
-                    Arc::new(LmStudio::new(http, self.app_ports.clone(), self.user_home.clone())) as Arc<dyn Adapter>
+                    self.lm_studios().insert(provider.id.clone());
+                    Arc::new(self.lm_studio(http)) as Arc<dyn Adapter>
                 }
                 RuntimeKind::Ollama => Arc::new(Ollama::new(http, found.version)),
                 RuntimeKind::LlamaServer => Arc::new(LlamaServer::new(http)),

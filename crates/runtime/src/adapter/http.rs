@@ -83,7 +83,6 @@ impl Http {
 
     /// The same client, with its key, for another port of the same host: only for a server that is known to be the one
     /// that the key is for.
-    #[expect(dead_code, reason = "LM Studio on another port comes next")]
     pub(crate) fn moved(&self, port: u16) -> Option<Self> {
         let mut root = self.root.clone();
         root.set_port(Some(port)).ok()?;

@@ -8,6 +8,8 @@
 //! - The load's body is a closed schema. If it refuses even `context_length`, the load is tried without.
 //! - An unknown path answers 200 with an `error`. So what counts is the shape of the answer, never the status.
 //!
+//! What REST does not tell comes from [`super::lmstudio_watch`], where that is there.
+//!
 //! Must not know: when to look or load.
 
 use std::path::PathBuf;
@@ -17,17 +19,20 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tokio::time::Instant;
+use url::Url;
 
 use super::http::{Http, LISTING, LOAD, Reply, UNLOAD, is_loopback, no_answer};
 use super::listing::is_instance_of;
-use super::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LoadOrder, LookFailure, lmstudio_home};
-use super::{Observation, Presence, Seen};
+use super::lmstudio_watch::{LmStudioWatch, Watched};
+use super::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LoadOrder, LookFailure, News, lmstudio_home};
+use super::{Clock, Observation, Presence, Seen};
 use crate::{Capabilities, Cause, KeepingWarm, RuntimeKind, Untold};
 
 /// The ports on which LM Studio's application itself listens, whether its server is on or not (the SDK's list).
 pub(crate) const APP_PORTS: [u16; 5] = [41343, 52993, 16141, 39414, 22931];
-/// To one of the application's ports.
-const GREETING: Duration = Duration::from_millis(500);
+/// To the question whether it is LM Studio.
+pub(crate) const GREETING: Duration = Duration::from_millis(500);
 /// The idle clock that we ask for where there is no explicit load (LM Studio 0.3). A week: each request starts it anew,
 /// and a JavaScript timer of more than 24.8 days would fire at once.
 const JIT_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -41,11 +46,53 @@ pub(crate) struct LmStudio {
     /// as an error; forgotten with this adapter when the server goes away.
     no_v0: AtomicBool,
     no_v1: AtomicBool,
+    watch: LmStudioWatch,
+    /// What of the watch was told already.
+    told: tokio::sync::Mutex<Watched>,
+    /// Where it was found when it was not at the plan's address.
+    moved_to: Option<Url>,
 }
 
 impl LmStudio {
+    /// One at the address of `http`. Must be called within a tokio runtime.
     pub(crate) fn new(http: Http, app_ports: Vec<u16>, user_home: Option<PathBuf>) -> Self {
-        Self { http, app_ports, user_home, no_v0: AtomicBool::new(false), no_v1: AtomicBool::new(false) }
+        let watch = LmStudioWatch::spawn(http.root(), http.key());
+        Self {
+            http,
+            app_ports,
+            user_home,
+            no_v0: AtomicBool::new(false),
+            no_v1: AtomicBool::new(false),
+            watch,
+            told: tokio::sync::Mutex::default(),
+            moved_to: None,
+        }
+    }
+
+    /// The same, at an address that is not the plan's.
+    pub(crate) fn moved(self) -> Self {
+        Self { moved_to: Some(self.http.root().clone()), ..self }
+    }
+
+    /// Puts what the WebSocket tells beside what REST told.
+    fn with_watched(&self, mut seen: Observation) -> Observation {
+        self.watch.compare(seen.models.iter().flat_map(|line| line.instances.iter().map(String::as_str)));
+        let watched = self.watch.watched();
+        let watched = watched.borrow();
+        let now = Instant::now();
+        for (name, instance) in &watched.instances {
+            let mut line = Seen::named(instance.model_key.clone(), Presence::Untold);
+            line.names.push(name.clone());
+            line.clock = instance.timer.map_or(Clock::Never, Clock::After);
+            line.idle = instance.used.map(|used| now.duration_since(used));
+            line.activity = instance.activity;
+            line.context = instance.context;
+            // An instance that REST does not know is gone, or has just come.
+            if seen.models.iter().any(|known| known.instances.contains(name)) {
+                seen.models.push(line);
+            }
+        }
+        seen
     }
 
     async fn listing(&self, depth: Depth) -> Result<Observation, LookFailure> {
@@ -164,7 +211,10 @@ impl Adapter for LmStudio {
 
     fn capabilities(&self) -> Capabilities {
         let v1 = !self.no_v1.load(Ordering::Relaxed);
-        let mut cannot_tell = vec![Untold::IdleTimer, Untold::LastUse, Untold::Activity];
+        let mut cannot_tell = match self.watch.watched().borrow().up {
+            true => Vec::new(),
+            false => vec![Untold::IdleTimer, Untold::LastUse, Untold::Activity],
+        };
         if !v1 {
             cannot_tell.push(Untold::Size);
         }
@@ -179,8 +229,38 @@ impl Adapter for LmStudio {
         }
     }
 
+    fn version(&self) -> Option<String> {
+        self.watch.watched().borrow().version.clone()
+    }
+
+    fn moved_to(&self) -> Option<Url> {
+        self.moved_to.clone()
+    }
+
     fn look(&self, depth: Depth) -> BoxFuture<'_, Result<Observation, LookFailure>> {
-        self.listing(depth).boxed()
+        async move { Ok(self.with_watched(self.listing(depth).await?)) }.boxed()
+    }
+
+    /// One token, for an instance that a request loaded: an explicit load has no idle timer.
+    fn touch(&self, order: LoadOrder) -> BoxFuture<'_, Result<(), LoadFailure>> {
+        async move { self.load_by_request(&order).await.map(|_| ()) }.boxed()
+    }
+
+    fn news(&self) -> BoxFuture<'_, News> {
+        async move {
+            let mut told = self.told.lock().await;
+            let mut watched = self.watch.watched();
+            loop {
+                if let Some(news) = tell(&mut told, &watched.borrow_and_update()) {
+                    return news;
+                }
+                if watched.changed().await.is_err() {
+                    // It is an enhancement: without it, looking is all there is.
+                    return std::future::pending().await;
+                }
+            }
+        }
+        .boxed()
     }
 
     fn load(&self, order: LoadOrder) -> BoxFuture<'_, Result<LoadDone, LoadFailure>> {
@@ -239,6 +319,33 @@ impl Adapter for LmStudio {
         }
         .boxed()
     }
+}
+
+/// The first thing that was not told yet.
+fn tell(told: &mut Watched, now: &Watched) -> Option<News> {
+    let new = told.departures != now.departures
+        || told.version != now.version
+        || told.up != now.up
+        || !told.instances.keys().eq(now.instances.keys());
+    for (name, instance) in &now.instances {
+        let before = told.instances.get(name).and_then(|before| before.activity);
+        if !new
+            && before != instance.activity
+            && let Some(activity) = instance.activity
+        {
+            told.instances.insert(name.clone(), instance.clone());
+            return Some(News::Activity { instance: name.clone(), activity });
+        }
+    }
+    if !new {
+        return None;
+    }
+    let before = std::mem::replace(told, now.clone());
+    for (name, instance) in &mut told.instances {
+        // What it does is told by itself.
+        instance.activity = before.instances.get(name).and_then(|instance| instance.activity);
+    }
+    Some(News::Changed)
 }
 
 /// Whether this is the answer to `GET /lmstudio-greeting`.

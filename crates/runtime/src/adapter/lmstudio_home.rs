@@ -1,4 +1,5 @@
-//! LM Studio's own settings on this machine, for the one fact its HTTP API does not tell: its idle clock.
+//! LM Studio's own files on this machine, for what its HTTP API does not tell: its idle clock, the port of its server,
+//! and its command line.
 //!
 //! Source: published measurements of users and the SDK `@lmstudio/sdk` 2.0.0. Undocumented, so every step may find
 //! nothing, and then the documented default holds.
@@ -19,9 +20,25 @@ pub(crate) async fn idle_clock(user_home: Option<&Path>) -> Option<Duration> {
     }
 }
 
-async fn read_settings(user_home: Option<&Path>) -> Option<Value> {
+/// The port that its server listens on, or will when it is started.
+pub(crate) async fn server_port(user_home: Option<&Path>) -> Option<u16> {
     let home = lmstudio_home(user_home?).await;
-    let text = tokio::fs::read(home.join("settings.json")).await.ok()?;
+    let settings = read_json(&home.join(".internal").join("http-server-config.json")).await?;
+    u16::try_from(settings.get("port")?.as_u64()?).ok().filter(|port| *port != 0)
+}
+
+/// Its command line `lms`, where it has been put in its folder.
+pub(crate) async fn command_line(user_home: Option<&Path>) -> Option<PathBuf> {
+    let program = lmstudio_home(user_home?).await.join("bin").join(format!("lms{}", std::env::consts::EXE_SUFFIX));
+    tokio::fs::metadata(&program).await.is_ok_and(|file| file.is_file()).then_some(program)
+}
+
+async fn read_settings(user_home: Option<&Path>) -> Option<Value> {
+    read_json(&lmstudio_home(user_home?).await.join("settings.json")).await
+}
+
+async fn read_json(file: &Path) -> Option<Value> {
+    let text = tokio::fs::read(file).await.ok()?;
     serde_json::from_slice(&text).ok()
 }
 
@@ -73,6 +90,15 @@ mod tests {
         std::fs::write(home.join("settings.json"), r#"{"developer":{"jitModelTTL":{"enabled":true,"ttlSeconds":60}}}"#)
             .unwrap();
         assert_eq!(idle_clock(Some(&user)).await, Some(Duration::from_secs(60)));
+        assert_eq!((server_port(Some(&user)).await, command_line(Some(&user)).await), (None, None));
+        std::fs::create_dir_all(home.join(".internal")).unwrap();
+        std::fs::write(home.join(".internal/http-server-config.json"), r#"{"port":4321,"autoStartOnLaunch":true}"#)
+            .unwrap();
+        assert_eq!(server_port(Some(&user)).await, Some(4321));
+        let lms = home.join("bin").join(format!("lms{}", std::env::consts::EXE_SUFFIX));
+        std::fs::create_dir_all(home.join("bin")).unwrap();
+        std::fs::write(&lms, "").unwrap();
+        assert_eq!(command_line(Some(&user)).await, Some(lms));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -9,8 +9,11 @@ pub(crate) mod litellm;
 pub(crate) mod llama_server;
 pub(crate) mod lmstudio;
 pub(crate) mod lmstudio_home;
+mod lmstudio_watch;
 pub(crate) mod ollama;
 pub(crate) mod openai_compatible;
+#[cfg(test)]
+mod tests;
 pub(crate) mod vllm;
 
 use std::time::Duration;
@@ -80,7 +83,6 @@ pub(crate) enum News {
     /// Something may have come or gone: look.
     Changed,
     /// What an instance is doing.
-    #[expect(dead_code, reason = "LM Studio's WebSocket comes next")]
     Activity { instance: String, activity: Activity },
     /// How far a model's load has come, in percent.
     Progress { key: String, percent: u8 },

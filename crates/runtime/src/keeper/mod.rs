@@ -79,7 +79,7 @@ impl Keeper {
     /// The same, told about the machine.
     pub fn spawn_with(plan: watch::Receiver<Arc<Plan>>, options: KeeperOptions) -> Self {
         let KeeperOptions { app_ports, user_home } = options;
-        Self::start(plan, Arc::new(ByAsking { app_ports, user_home }))
+        Self::start(plan, Arc::new(ByAsking::new(app_ports, user_home)))
     }
 
     pub(crate) fn start(mut plan: watch::Receiver<Arc<Plan>>, connect: Arc<dyn Connect>) -> Self {

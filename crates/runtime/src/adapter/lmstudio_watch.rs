@@ -1,0 +1,343 @@
+//! LM Studio's WebSocket: what its REST API does not tell of an instance, namely its idle timer, its last use and what
+//! it is doing.
+//!
+//! Source: the SDK `@lmstudio/sdk` 2.0.0 and published measurements. It is undocumented, so it is an enhancement: where
+//! it is not there, or goes away, or answers otherwise, everything but these facts is known from REST all the same.
+//! `getInstanceProcessingState` is not logged by LM Studio and is asked each second; `listLoaded` is, and is asked only
+//! when REST has seen another set of instances, or after half a minute.
+//!
+//! Must not know: models by the configuration's names, when to load.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures::{SinkExt as _, StreamExt as _};
+use pilotlight_wire::Secret;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::debug;
+use url::Url;
+
+use crate::{Activity, Doing};
+
+/// Between two questions what the instances are doing.
+const PULSE: Duration = Duration::from_secs(1);
+/// Between two lists while nothing happens.
+const LIST: Duration = Duration::from_secs(30);
+/// At most one list per this long.
+const LIST_LEAST: Duration = Duration::from_secs(4);
+/// To any answer.
+const ANSWER: Duration = Duration::from_secs(2);
+/// Between attempts to connect: the first, doubling to the last. LM Studio logs a path that it does not know.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(30 * 60));
+
+/// What is known by this way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Watched {
+    /// Whether it is connected.
+    pub(crate) up: bool,
+    /// LM Studio's version.
+    pub(crate) version: Option<String>,
+    /// By the instance's name.
+    pub(crate) instances: BTreeMap<String, Instance>,
+    /// How often an instance went, or was replaced by another of the same name.
+    pub(crate) departures: u64,
+}
+
+/// One instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Instance {
+    pub(crate) model_key: String,
+    reference: String,
+    /// Its idle timer; none where it has none.
+    pub(crate) timer: Option<Duration>,
+    pub(crate) used: Option<Instant>,
+    pub(crate) activity: Option<Activity>,
+    pub(crate) context: Option<u64>,
+}
+
+/// Keeps [`Watched`] up to date, for as long as it lives.
+pub(crate) struct LmStudioWatch {
+    watched: watch::Receiver<Watched>,
+    list: Arc<Notify>,
+    _stop: DropGuard,
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+impl LmStudioWatch {
+    /// Starts to watch. Over TLS it knows nothing, ever.
+    pub(crate) fn spawn(root: &Url, key: Option<&Secret>) -> Self {
+        let (publish, watched) = watch::channel(Watched::default());
+        let stop = CancellationToken::new();
+        let list = Arc::new(Notify::new());
+        if let Some(address) = address(root) {
+            let mut task = Task { address, hello: hello(key), publish, list: list.clone(), calls: 0, listed: None };
+            let stop = stop.clone();
+            tokio::spawn(async move { stop.run_until_cancelled(task.run()).await });
+        }
+        Self { watched, list, _stop: stop.drop_guard() }
+    }
+
+    /// What is known now, and how to wait for more.
+    pub(crate) fn watched(&self) -> watch::Receiver<Watched> {
+        self.watched.clone()
+    }
+
+    /// REST has seen these instances: lists anew if they are others than those known here.
+    pub(crate) fn compare<'a>(&self, seen: impl Iterator<Item = &'a str>) {
+        let watched = self.watched.borrow();
+        let mut seen: Vec<&str> = seen.collect();
+        seen.sort_unstable();
+        seen.dedup();
+        if watched.up && !watched.instances.keys().eq(seen) {
+            self.list.notify_one();
+        }
+    }
+}
+
+/// `ws://host:port/`; none over TLS.
+fn address(root: &Url) -> Option<String> {
+    let mut address = root.clone();
+    (root.scheme() == "http" && address.set_scheme("ws").is_ok()).then(|| address.as_str().trim_end_matches('/').into())
+}
+
+/// The first message. A token is written `sk-lm-NAME:PASS`; without one any pair will do.
+fn hello(key: Option<&Secret>) -> Value {
+    let pair = key.and_then(|key| key.expose().strip_prefix("sk-lm-")).and_then(|pair| pair.split_once(':'));
+    let own = format!("pilotlight-{}", std::process::id());
+    let (name, pass) = pair.unwrap_or((&own, &own));
+    json!({ "authVersion": 1, "clientIdentifier": name, "clientPasskey": pass })
+}
+
+/// Why the connection is of no more use.
+struct Lost;
+
+struct Task {
+    address: String,
+    hello: Value,
+    publish: watch::Sender<Watched>,
+    list: Arc<Notify>,
+    calls: u64,
+    /// When it was listed last.
+    listed: Option<Instant>,
+}
+
+impl Task {
+    async fn run(&mut self) {
+        let mut again = AGAIN.0;
+        loop {
+            if let Ok(mut socket) = self.connect("llm").await {
+                again = AGAIN.0;
+                if self.publish.borrow().version.is_none() {
+                    self.ask_version().await;
+                }
+                let Err(Lost) = self.follow(&mut socket).await;
+                debug!("LM Studio's WebSocket is gone");
+                self.publish.send_modify(|watched| {
+                    // What it did last is not what it does.
+                    *watched = Watched {
+                        version: watched.version.take(),
+                        departures: watched.departures + 1,
+                        ..Watched::default()
+                    };
+                });
+            }
+            sleep(again).await;
+            again = (again * 2).min(AGAIN.1);
+        }
+    }
+
+    async fn connect(&self, namespace: &str) -> Result<Socket, Lost> {
+        let address = format!("{}/{namespace}", self.address);
+        let (mut socket, _) = timeout(ANSWER, connect_async(address)).await.map_err(|_| Lost)?.map_err(|_| Lost)?;
+        socket.send(Message::text(self.hello.to_string())).await.map_err(|_| Lost)?;
+        let answer = timeout(ANSWER, next(&mut socket)).await.map_err(|_| Lost)??;
+        if answer.get("success").and_then(Value::as_bool) == Some(true) { Ok(socket) } else { Err(Lost) }
+    }
+
+    async fn ask_version(&mut self) {
+        let Ok(mut socket) = self.connect("system").await else { return };
+        if let Ok(Ok(answer)) = self.call(&mut socket, "version", None).await {
+            let version = answer.get("version").and_then(Value::as_str).map(str::to_owned);
+            self.publish.send_modify(|watched| watched.version = version);
+        }
+        let _ = socket.close(None).await;
+    }
+
+    /// Asks until the connection is lost.
+    async fn follow(&mut self, socket: &mut Socket) -> Result<std::convert::Infallible, Lost> {
+        self.list(socket).await?;
+        let mut pulse = interval(PULSE);
+        pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let list = self.list.clone();
+        loop {
+            let wanted = tokio::select! {
+                () = list.notified() => true,
+                _ = pulse.tick() => false,
+            };
+            if wanted {
+                let least = self.listed.map_or(Duration::ZERO, |listed| LIST_LEAST.saturating_sub(listed.elapsed()));
+                // Of several wishes within that time, one is enough.
+                sleep(least.min(PULSE)).await;
+                if !least.is_zero() && least > PULSE {
+                    list.notify_one();
+                    continue;
+                }
+            }
+            if wanted || self.listed.is_none_or(|listed| listed.elapsed() >= LIST) {
+                self.list(socket).await?;
+            }
+            self.pulse(socket).await?;
+        }
+    }
+
+    async fn list(&mut self, socket: &mut Socket) -> Result<(), Lost> {
+        let answer = self.call(socket, "listLoaded", None).await?.map_err(|()| Lost)?;
+        self.listed = Some(Instant::now());
+        let instances = read_loaded(&answer, SystemTime::now(), Instant::now()).ok_or(Lost)?;
+        self.publish.send_if_modified(|watched| {
+            let mut instances = instances;
+            let mut departures = watched.departures;
+            for (name, before) in &watched.instances {
+                match instances.get_mut(name) {
+                    Some(now) if now.reference == before.reference => {
+                        now.activity = before.activity;
+                        now.used = now.used.max(before.used);
+                    }
+                    _ => departures += 1,
+                }
+            }
+            let next = Watched { up: true, version: watched.version.clone(), instances, departures };
+            let changed = *watched != next;
+            *watched = next;
+            changed
+        });
+        Ok(())
+    }
+
+    /// What each instance is doing. One that is not there any more is an error.
+    async fn pulse(&mut self, socket: &mut Socket) -> Result<(), Lost> {
+        let known: Vec<(String, String)> = self
+            .publish
+            .borrow()
+            .instances
+            .iter()
+            .map(|(name, instance)| (name.clone(), instance.reference.clone()))
+            .collect();
+        for (name, reference) in known {
+            let specifier = json!({ "type": "instanceReference", "instanceReference": reference });
+            let parameter = json!({ "specifier": specifier, "throwIfNotFound": true });
+            let answer = self.call(socket, "getInstanceProcessingState", Some(parameter)).await?;
+            self.publish.send_if_modified(|watched| match answer {
+                Ok(state) => watched.instances.get_mut(&name).is_some_and(|instance| instance.does(read_state(&state))),
+                Err(()) => {
+                    watched.departures += 1;
+                    watched.instances.remove(&name).is_some()
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// One question. The inner error is LM Studio's own.
+    async fn call(
+        &mut self,
+        socket: &mut Socket,
+        endpoint: &str,
+        parameter: Option<Value>,
+    ) -> Result<Result<Value, ()>, Lost> {
+        self.calls += 1;
+        let mut question = json!({ "type": "rpcCall", "endpoint": endpoint, "callId": self.calls });
+        if let Some(parameter) = parameter {
+            question["parameter"] = parameter;
+        }
+        socket.send(Message::text(question.to_string())).await.map_err(|_| Lost)?;
+        let answer = async {
+            loop {
+                let mut message = next(socket).await?;
+                if message.get("callId").and_then(Value::as_u64) != Some(self.calls) {
+                    continue;
+                }
+                return match message.get("type").and_then(Value::as_str) {
+                    Some("rpcResult") => Ok(Ok(message["result"].take())),
+                    Some("rpcError") => Ok(Err(())),
+                    _ => Err(Lost),
+                };
+            }
+        };
+        timeout(ANSWER, answer).await.map_err(|_| Lost)?
+    }
+}
+
+impl Instance {
+    /// Whether that is news.
+    fn does(&mut self, activity: Option<Activity>) -> bool {
+        let busy = |activity: Option<Activity>| activity.is_some_and(|activity| activity.doing != Doing::Idle);
+        if busy(self.activity) || busy(activity) {
+            self.used = Some(Instant::now());
+        }
+        let news = self.activity != activity;
+        self.activity = activity;
+        news
+    }
+}
+
+/// The next message that is JSON.
+async fn next(socket: &mut Socket) -> Result<Value, Lost> {
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Text(text))) => {
+                if let Ok(value) = serde_json::from_str(&text) {
+                    return Ok(value);
+                }
+            }
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Lost),
+            Some(Ok(_)) => {}
+        }
+    }
+}
+
+fn read_loaded(answer: &Value, wall: SystemTime, now: Instant) -> Option<BTreeMap<String, Instance>> {
+    let milliseconds = |value: Option<&Value>| value.and_then(Value::as_f64).filter(|value| *value >= 0.0);
+    let read = |line: &Value| {
+        let text = |key: &str| line.get(key).and_then(Value::as_str).map(str::to_owned);
+        let used = match line.get("lastUsedTime") {
+            // In use.
+            Some(Value::Null) => Some(now),
+            time => milliseconds(time).and_then(|time| {
+                let then = UNIX_EPOCH + Duration::try_from_secs_f64(time / 1000.0).ok()?;
+                now.checked_sub(wall.duration_since(then).unwrap_or_default())
+            }),
+        };
+        let timer = milliseconds(line.get("ttlMs")).and_then(|time| Duration::try_from_secs_f64(time / 1000.0).ok());
+        let instance = Instance {
+            model_key: text("modelKey")?,
+            reference: text("instanceReference")?,
+            timer,
+            used,
+            activity: None,
+            context: line.get("contextLength").and_then(Value::as_u64),
+        };
+        Some((text("identifier")?, instance))
+    };
+    Some(answer.as_array()?.iter().filter_map(read).collect())
+}
+
+fn read_state(state: &Value) -> Option<Activity> {
+    let doing = match state.get("status").and_then(Value::as_str)? {
+        "idle" => Doing::Idle,
+        "processingPrompt" => Doing::ReadingPrompt,
+        "generating" => Doing::Answering,
+        "computingEmbedding" => Doing::Embedding,
+        _ => return None,
+    };
+    let queued = state.get("queued").and_then(Value::as_u64).and_then(|queued| u32::try_from(queued).ok());
+    Some(Activity { doing, queued: queued.unwrap_or_default() })
+}
