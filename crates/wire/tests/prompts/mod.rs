@@ -36,9 +36,9 @@ pub fn image() -> impl Strategy<Value = Part> {
 }
 
 fn opaque() -> impl Strategy<Value = Opaque> {
-    use OpaqueKind::{Encrypted, Redacted, Signature, ThoughtSignature};
+    use OpaqueKind::{Detail, Encrypted, Redacted, Signature, ThoughtSignature};
     let provider = option::of(prop_oneof![Just(PROVIDER.to_owned()), Just("other".to_owned())]);
-    let kind = prop_oneof![Just(Encrypted), Just(Signature), Just(Redacted), Just(ThoughtSignature)];
+    let kind = prop_oneof![Just(Detail), Just(Encrypted), Just(Signature), Just(Redacted), Just(ThoughtSignature)];
     (provider, kind, "[A-Za-z0-9+/=]{4,9}", option::of("rs_[a-z]{4}")).prop_map(|(provider, kind, value, id)| Opaque {
         provider,
         kind,

@@ -136,13 +136,19 @@ fn thoughts_go_back_as_the_server_wants_them() {
     assert_eq!(messages(turns(None), &text)[1], tags);
     let must = Upstream { compat: Compat { reasoning_content: Some(true), ..Compat::default() }, ..local() };
     assert_eq!(messages(vec![say(Role::User, "u"), say(Role::Assistant, "a")], &must)[1]["reasoning_content"], "");
-    let sealed = |provider: Option<&str>| {
+    let sealed = |provider: Option<&str>, value: &str| {
         let opaque =
-            Opaque { provider: provider.map(Into::into), kind: OpaqueKind::Encrypted, value: "x".into(), id: None };
+            Opaque { provider: provider.map(Into::into), kind: OpaqueKind::Detail, value: value.into(), id: None };
         messages(turns(Some(opaque)), &local())[1].get("reasoning_details").cloned()
     };
-    assert_eq!(sealed(Some("own")), Some(json!([{"type": "reasoning.encrypted", "data": "x"}])));
-    assert_eq!((sealed(Some("other")), sealed(None)), (None, None));
+    let encrypted = r#"{"type":"reasoning.encrypted","data":"x","index":1}"#;
+    let signed = r#"{"type":"reasoning.text","signature":"x"}"#;
+    assert_eq!(sealed(Some("own"), encrypted), Some(json!([{"type": "reasoning.encrypted", "data": "x", "index": 1}])));
+    assert_eq!(sealed(Some("own"), signed), Some(json!([{"type": "reasoning.text", "signature": "x", "text": "hm"}])));
+    assert_eq!(
+        (sealed(Some("other"), encrypted), sealed(None, encrypted), sealed(Some("own"), "x")),
+        (None, None, None)
+    );
 }
 
 #[test]

@@ -426,15 +426,21 @@ impl Messages<'_, '_> {
     }
 }
 
-/// What proves a thought, for the provider that wrote it and no other (OpenRouter's `reasoning_details`).
+/// What proves or holds a thought, for the provider that wrote it and no other: the entry of `reasoning_details` as it
+/// came, with the words that were told apart from it.
 fn sealed(thought: &Thought, provider: &str) -> Option<Value> {
-    let opaque = thought.opaque.as_ref()?;
-    let own = opaque.provider.is_some() && opaque.is_for(provider, OpaqueKind::Encrypted);
-    own.then(|| {
-        let mut detail = Map::new();
-        detail.insert("type".to_owned(), "reasoning.encrypted".into());
-        set(&mut detail, "id", opaque.id.as_deref());
-        detail.insert("data".to_owned(), opaque.value.as_str().into());
-        detail.into()
-    })
+    let opaque = thought.opaque.as_ref().filter(|opaque| opaque.provider.is_some())?;
+    if !opaque.is_for(provider, OpaqueKind::Detail) {
+        return None;
+    }
+    let mut detail: Map<String, Value> = serde_json::from_str(&opaque.value).ok()?;
+    let words = match detail.get("type").and_then(Value::as_str) {
+        Some("reasoning.text") => Some(("text", thought.text.clone())),
+        Some("reasoning.summary") => Some(("summary", thought.summary.join("\n\n"))),
+        _ => None,
+    };
+    if let Some((key, words)) = words {
+        detail.insert(key.to_owned(), words.into());
+    }
+    Some(detail.into())
 }

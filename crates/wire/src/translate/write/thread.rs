@@ -14,7 +14,7 @@ use super::words::join;
 use super::{digest, refused};
 use crate::error::ApiError;
 use crate::translate::prompt::{Part, Prompt, Role, Source, Thought, ToolCall};
-use crate::translate::{Note, Upstream};
+use crate::translate::{Note, Opaque, Upstream};
 
 /// What one of them says at one go. Either answers to calls alone, or none of them.
 #[derive(Debug, PartialEq)]
@@ -145,9 +145,9 @@ impl IdRule {
     }
 }
 
-/// The id of a call as its result names it: what follows a `~` is an envelope of ours.
+/// The id of a call as its result names it, without an envelope of ours.
 fn key(id: &str) -> &str {
-    id.split('~').next().unwrap_or(id)
+    Opaque::split_id(id).0
 }
 
 /// Said in place of an answer that never came.
