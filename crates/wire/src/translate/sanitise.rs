@@ -7,6 +7,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::tell::FOREIGN_CITATION;
 use super::{Opaque, OpaqueKind, Upstream};
 use crate::ClientApi;
 use crate::splice::{self, quoted};
@@ -21,7 +22,7 @@ pub fn sanitise(api: ClientApi, body: &[u8], to: &Upstream, wrote: &dyn Fn(&str)
     let marks: &[&str] = match api {
         ClientApi::Responses => &["\"reasoning\"", "~pl1."],
         ClientApi::Chat => &["reasoning_details", "~pl1."],
-        ClientApi::Messages => &["thinking\"", "~pl1."],
+        ClientApi::Messages => &["thinking\"", "~pl1.", FOREIGN_CITATION],
         ClientApi::Completions | ClientApi::Embeddings => return None,
     };
     let text = std::str::from_utf8(body).ok()?;
@@ -86,6 +87,8 @@ struct Node<'a> {
     data: Option<&'a RawValue>,
     #[serde(borrow, default)]
     reasoning_details: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    citations: Option<&'a RawValue>,
 }
 
 /// What becomes of a value.
@@ -201,7 +204,12 @@ impl Judge<'_> {
         let (at, kind) = match kind {
             "thinking" => (block.signature, OpaqueKind::Signature),
             "redacted_thinking" => (block.data, OpaqueKind::Redacted),
-            _ => return edited(raw.get(), bare_ids(&[block.id, block.tool_use_id])).into(),
+            _ => {
+                let mut edits = bare_ids(&[block.id, block.tool_use_id]);
+                let foreign = block.citations.filter(|citations| citations.get().contains(FOREIGN_CITATION));
+                edits.extend(foreign.map(|citations| (Some(citations), "null".to_owned())));
+                return edited(raw.get(), edits).into();
+            }
         };
         let Some(sealed) = text_of(at).filter(|sealed| !sealed.is_empty()) else {
             return if self.to.vendor { Fate::Goes } else { Fate::Stays };

@@ -170,3 +170,17 @@ fn chat_s_details_and_carried_signatures() {
     ]});
     check(ClientApi::Chat, &to("p", false), body, Some(expected));
 }
+
+#[test]
+fn pages_that_another_provider_cited_are_no_search_results_of_anthropic_s() {
+    let cited = |index: &str| {
+        let citation =
+            json!({"type": "web_search_result_location", "url": "https://example.org", "encrypted_index": index});
+        let text = |citations: Value| json!({"type": "text", "text": "a", "citations": citations});
+        let body = |citations| json!({"messages": [{"role": "assistant", "content": [text(citations)]}]});
+        (body(json!([citation])), body(Value::Null))
+    };
+    let (ours, without) = cited("pl1.");
+    check(ClientApi::Messages, &to("p", true), ours, Some(without));
+    check(ClientApi::Messages, &to("p", true), cited("Eo8BCioIBhgB").0, None);
+}

@@ -403,6 +403,10 @@ fn chat(events: &[Value]) -> Seen {
                 tool.arguments += more.as_str().unwrap();
             }
         }
+        // OpenAI's SDK adds lists up by the index of their entries.
+        for (list, so_far) in [("annotations", seen.citations.len()), ("reasoning_details", seen.sealed.len())] {
+            assert!(delta[list].is_null() || delta[list][0]["index"] == so_far, "{delta}");
+        }
         chat_extras(delta, &mut seen);
         seen.finish = text(&choices[0]["finish_reason"]);
     }

@@ -20,6 +20,7 @@ pub(super) struct Chat {
     block: Option<Open>,
     calls: u64,
     details: u64,
+    cited: u64,
     /// Whether thoughts were told that another paragraph must stand apart from.
     thought: bool,
     /// Whether a blank line belongs before the next thought.
@@ -39,7 +40,7 @@ impl Chat {
         let mut head = b"data: ".to_vec();
         identify("chat.completion.chunk", opening, &mut head);
         let tail = if opening.usage_wanted { ",\"usage\":null}\n\n" } else { "}\n\n" };
-        Self { head, tail, block: None, calls: 0, details: 0, thought: false, apart: false }
+        Self { head, tail, block: None, calls: 0, details: 0, cited: 0, thought: false, apart: false }
     }
 
     pub(super) fn start(&mut self, out: &mut Vec<u8>) {
@@ -128,8 +129,13 @@ impl Chat {
     }
 
     pub(super) fn cite(&mut self, url: &str, title: Option<&str>, out: &mut Vec<u8>) -> bool {
+        let index = self.cited;
+        self.cited += 1;
         self.chunk(out, |out| {
-            json::raw(out, "\"annotations\":[{\"type\":\"url_citation\",\"url_citation\":{\"url\":");
+            // OpenAI's SDK refuses entries of a list in a delta that have no index.
+            json::raw(out, "\"annotations\":[{\"index\":");
+            json::number(out, index);
+            json::raw(out, ",\"type\":\"url_citation\",\"url_citation\":{\"url\":");
             json::quote(out, url);
             json::raw(out, ",\"title\":");
             json::quote(out, title.unwrap_or(url));

@@ -286,10 +286,11 @@ fn identify(opening: &Opening, out: &mut Vec<u8>) {
     out.push(b',');
 }
 
-/// A web page as Anthropic's web search cites one; what it quotes of the page is not known.
+/// A web page as Anthropic's web search cites one; what it quotes of the page is not known, and the index says that no
+/// search of Anthropic's found it.
 fn citation(url: &str, title: Option<&str>) -> Value {
     json!({
-        "type": "web_search_result_location", "url": url, "title": title, "cited_text": "", "encrypted_index": "",
+        "type": "web_search_result_location", "url": url, "title": title, "cited_text": "", "encrypted_index": "pl1.",
     })
 }
 

@@ -17,6 +17,10 @@ use crate::error::Position;
 use crate::failure::Failure;
 use crate::{ClientApi, Usage};
 
+/// The `encrypted_index` of a citation that Anthropic did not write, as JSON text. It refuses such a citation when it
+/// comes back.
+pub(super) const FOREIGN_CITATION: &str = "\"pl1.\"";
+
 /// Writes one streamed answer in a client's API.
 #[derive(Debug)]
 pub struct Writer {
