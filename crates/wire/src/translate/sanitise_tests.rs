@@ -1,3 +1,5 @@
+//! What goes, what is opened, and what stays to the byte.
+
 use serde_json::{Value, json};
 
 use super::*;

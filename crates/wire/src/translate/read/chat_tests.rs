@@ -1,3 +1,5 @@
+//! Chat requests, as clients send them and as none should.
+
 use serde_json::{Value, json};
 
 use crate::ClientApi;

@@ -53,7 +53,7 @@ impl Items {
             | "apply_patch_call_output"
             | "computer_call_output" => self.result(item, prompt),
             "tool_search_output" => self.found_tools(item, prompt),
-            "additional_tools" => read_tools(item, prompt),
+            "additional_tools" => more_tools(item, prompt).map(drop),
             "item_reference" => Err(reference()),
             "" if item.get("id").is_some() => Err(reference()),
             "" => Err(Wrong::missing("type")),
@@ -151,16 +151,7 @@ impl Items {
 
     /// The tools that a search gave may be called from here on.
     fn found_tools(&mut self, item: Fields<'_>, prompt: &mut Prompt) -> Result<()> {
-        let before = prompt.tools.len();
-        read_tools(item, prompt)?;
-        let mut names = Vec::new();
-        let found = prompt.tools.split_off(before);
-        for tool in found {
-            names.push(tool.name.clone());
-            if !prompt.tools.iter().any(|own| own.name == tool.name && own.namespace == tool.namespace) {
-                prompt.tools.push(tool);
-            }
-        }
+        let names = more_tools(item, prompt)?;
         if item.get("call_id").is_none() {
             return Ok(());
         }
@@ -179,6 +170,20 @@ impl Items {
         }
         self.run = Some(role);
     }
+}
+
+/// Reads the `tools` of an item, and gives their names. One that is there already stays as it is.
+fn more_tools(item: Fields<'_>, prompt: &mut Prompt) -> Result<Vec<String>> {
+    let before = prompt.tools.len();
+    read_tools(item, prompt)?;
+    let mut names = Vec::new();
+    for tool in prompt.tools.split_off(before) {
+        names.push(tool.name.clone());
+        if !prompt.tools.iter().any(|own| own.name == tool.name && own.namespace == tool.namespace) {
+            prompt.tools.push(tool);
+        }
+    }
+    Ok(names)
 }
 
 fn call_id(item: Fields<'_>) -> Result<Option<&str>> {

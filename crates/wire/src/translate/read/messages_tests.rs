@@ -1,3 +1,5 @@
+//! Messages requests, as Claude Code and others send them and as none should.
+
 use serde_json::{Value, json};
 
 use crate::ClientApi;

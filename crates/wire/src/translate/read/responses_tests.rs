@@ -1,3 +1,5 @@
+//! Responses requests, as Codex and others send them and as none should.
+
 use serde_json::{Value, json};
 
 use crate::ClientApi;
