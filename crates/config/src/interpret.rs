@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 use json5_edit::{Edit, Expected};
+use pilotlight_wire::translate::Compat;
 use pilotlight_wire::{ModelRef, Secret, UpstreamApi};
 use url::Url;
 
@@ -12,6 +13,7 @@ use crate::diagnostic::{Diagnostic, Fix, Severity};
 use crate::hosted;
 use crate::keys::{self, KeptIn};
 use crate::model::{Cost, Key, Mode, Model, ModelConfiguration, OWN_PROVIDER, Provider};
+use crate::place;
 use crate::resolve::{is_own, strip_profile};
 use crate::rules;
 use crate::tree::{At, Data, Report, Source, Tree};
@@ -202,6 +204,10 @@ impl Reader<'_> {
                 cost: item.get("cost").map(|at| self.cost(&at)),
                 context_window: item.get("contextWindow").and_then(|at| self.report.count(&at)),
                 max_tokens: item.get("maxTokens").and_then(|at| self.report.count(&at)),
+                compat: {
+                    let value = |key: &str| item.get(key).map(|at| place::value(at.tree)).unwrap_or_default();
+                    Compat::read(&value("compat"), &value("thinkingLevelMap"))
+                },
             };
             rows.push(row);
         }

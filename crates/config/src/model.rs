@@ -5,6 +5,7 @@
 use std::fmt;
 
 use indexmap::IndexMap;
+use pilotlight_wire::translate::Compat;
 use pilotlight_wire::{ModelRef, Secret, UpstreamApi};
 use url::Url;
 
@@ -164,6 +165,8 @@ pub struct Model {
     pub context_window: Option<u64>,
     /// The most it may answer, in tokens.
     pub max_tokens: Option<u64>,
+    /// `compat` and `thinkingLevelMap`: what its server does its own way.
+    pub compat: Compat,
 }
 
 impl Model {
@@ -180,6 +183,7 @@ impl Model {
             cost: None,
             context_window: None,
             max_tokens: None,
+            compat: Compat::default(),
         }
     }
 }

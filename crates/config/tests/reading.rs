@@ -266,3 +266,22 @@ fn openclaws_path_rules() {
     let named = ConfigLocation::find(&environment, &home, Some("mine.json5".as_ref()));
     assert_eq!((named.path, named.openclaw), (bench.path("mine.json5"), true));
 }
+
+#[test]
+fn what_a_server_does_its_own_way() {
+    let configuration = good(
+        "{ models: { providers: { a: { baseUrl: 'http://127.0.0.1:1/v1', models: [\
+           { id: 'm', name: 'M', compat: { supportsDeveloperRole: false, maxTokensField: 'max_tokens' },\
+             thinkingLevelMap: { off: null, high: 'deep' } },\
+           { id: 'n', name: 'N' } ] } } } }",
+    );
+    let compat = |model: &str| {
+        let model: ModelRef = model.parse().unwrap();
+        configuration.upstream(&model).unwrap().model.compat.clone()
+    };
+    let own = compat("a/m");
+    assert_eq!((own.developer_role, own.max_completion_tokens), (Some(false), Some(false)));
+    let words: Vec<_> = own.effort_words.iter().map(|(level, word)| (level.as_str(), word.as_deref())).collect();
+    assert_eq!(words, [("high", Some("deep")), ("none", None)]);
+    assert_eq!(compat("a/n"), pilotlight_wire::translate::Compat::default());
+}
