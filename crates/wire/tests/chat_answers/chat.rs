@@ -1,6 +1,6 @@
 //! What servers of the Chat API really send, and what it means. Each case is one that some server was seen to send.
 
-use super::{asked, asked_minimax, lines, read, stream, told};
+use super::told::{asked, asked_minimax, lines, read, stream, told};
 use pilotlight_wire::UpstreamApi;
 use pilotlight_wire::translate::{Event, read_answer};
 use serde_json::{Value, json};

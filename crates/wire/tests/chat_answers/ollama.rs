@@ -1,6 +1,6 @@
 //! What Ollama's own API answers, and what it means.
 
-use super::{asked, asked_minimax, lines, told};
+use super::told::{asked, asked_minimax, lines, told};
 use pilotlight_wire::UpstreamApi;
 use pilotlight_wire::translate::{Asked, read_answer};
 use serde_json::{Value, json};

@@ -152,6 +152,25 @@ fn thoughts_go_back_as_the_server_wants_them() {
 }
 
 #[test]
+fn a_signature_of_a_call_goes_back_to_who_wrote_it() {
+    let signed = |provider: &str| {
+        let opaque =
+            Opaque { provider: Some(provider.into()), kind: OpaqueKind::ThoughtSignature, value: "s".into(), id: None };
+        let call = ToolCall {
+            id: "c".into(),
+            name: "t".into(),
+            arguments: "{}".into(),
+            opaque: Some(opaque),
+            ..ToolCall::default()
+        };
+        let calls = turn(Role::Assistant, vec![Part::ToolCall(call)]);
+        messages(vec![calls], &local())[0]["tool_calls"][0].get("extra_content").cloned()
+    };
+    assert_eq!(signed("own"), Some(json!({"google": {"thought_signature": "s"}})));
+    assert_eq!(signed("other"), None);
+}
+
+#[test]
 fn a_summary_stands_for_thoughts_that_nobody_else_can_read() {
     let thought = Thought { text: String::new(), summary: vec!["one".into(), "two".into()], opaque: None };
     let turns = vec![turn(Role::Assistant, vec![Part::Reasoning(thought), call("c", "t", "{}")])];

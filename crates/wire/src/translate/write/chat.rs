@@ -373,7 +373,15 @@ impl Messages<'_, '_> {
                 .iter()
                 .filter_map(|piece| if let Piece::Call(call) = piece { Some(call) } else { None })
                 .map(|call| {
-                    json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments(call)}})
+                    let mut json = json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments(call)}});
+                    // Google's Chat API has its signatures here.
+                    let google = OpaqueKind::ThoughtSignature;
+                    let own = call.call.opaque.as_ref().filter(|own| own.provider.is_some() && own.is_for(&upstream.provider, google));
+                    if let (Some(own), Some(json)) = (own, json.as_object_mut()) {
+                        let signature = json!({"google": {"thought_signature": own.value}});
+                        json.insert("extra_content".to_owned(), signature);
+                    }
+                    json
                 })
                 .collect();
             message.insert("tool_calls".to_owned(), list.into());
