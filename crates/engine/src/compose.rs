@@ -146,6 +146,11 @@ pub(crate) fn compose(configuration: &ModelConfiguration, settings: &Settings, t
             }),
             context_window: upstream.model.context_window,
             max_tokens: upstream.model.max_tokens,
+            images: match upstream.model.input.as_slice() {
+                [] => None,
+                kinds => Some(kinds.iter().any(|kind| kind == "image")),
+            },
+            compat: upstream.model.compat.clone(),
             managed: location == Location::Local,
             model,
         }));

@@ -9,18 +9,23 @@ use crate::attempt::Held;
 /// The `model` that a held answer names, as its upstream wrote it. None where it names none.
 pub fn answered_by(held: &Held) -> Option<String> {
     match held {
-        Held::Stream(stream) => stream.frames.iter().find_map(of_frame),
+        Held::Stream(stream) => match stream.source.model() {
+            Some(model) => Some(model.to_owned()),
+            None => stream.frames.iter().find_map(of_frame),
+        },
+        Held::Whole(whole) if whole.model.is_some() => whole.model.clone(),
         Held::Whole(whole) if whole.status.is_success() => of_json(&whole.body),
         Held::Whole(_) => None,
     }
 }
 
-fn of_frame(frame: &Frame) -> Option<String> {
+/// The same of one event.
+pub fn of_frame(frame: &Frame) -> Option<String> {
     of_json(frame.data.as_ref()?)
 }
 
 /// Chat and a whole body have `model` at the top, Responses' events in `response`, Messages' first in `message`.
-fn of_json(json: &[u8]) -> Option<String> {
+pub fn of_json(json: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Named<'a> {
         #[serde(borrow)]

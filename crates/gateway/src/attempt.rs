@@ -7,11 +7,16 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
 use pilotlight_wire::Usage;
+use pilotlight_wire::body::RequestHead;
 use pilotlight_wire::signal::{Answer, StreamReader, read_body};
 use pilotlight_wire::sse::Frame;
+use pilotlight_wire::translate::sanitise::sanitise;
+use pilotlight_wire::translate::stream::translate_answer;
 use tokio::time::Instant;
 
+use crate::answered_by::of_json;
 use crate::code::Code;
+use crate::crossing::{Way, remember, upstream_of, way};
 use crate::exchange::Exchange;
 use crate::hold::hold;
 use crate::routes::Target;
@@ -58,8 +63,10 @@ pub struct WholeAnswer {
     pub status: StatusCode,
     /// Those of the upstream's headers that a client gets.
     pub headers: HeaderMap,
-    /// The body as it came.
+    /// The body as the client gets it.
     pub body: Bytes,
+    /// The model that the upstream says answered, where the body was translated.
+    pub model: Option<String>,
     /// Its tokens.
     pub usage: Option<Usage>,
 }
@@ -73,12 +80,24 @@ pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, 
     let streaming = exchange.streaming();
     let patience = if streaming { target.first_content } else { target.first_content.saturating_mul(timing.whole) };
     let client = exchange.gateway.clients.of(target, timing).map_err(|why| Miss::new(Code::Status, why))?;
-    let headers = upstream::headers(target, &exchange.headers).map_err(|why| Miss::new(Code::Key, why))?;
+    let way = way(exchange, target)?;
+    let request = match &way {
+        Way::Straight(previous) => {
+            let headers = upstream::headers(target, &exchange.headers).map_err(|why| Miss::new(Code::Key, why))?;
+            client
+                .post(upstream::address(target, exchange.api, exchange.query.as_deref()))
+                .headers(headers)
+                .body(straight_body(exchange, target, previous.as_deref()))
+        }
+        Way::Across(crossing) => {
+            let headers = upstream::headers_across(target, &exchange.headers, &crossing.outgoing);
+            client
+                .post(upstream::address_across(target, &crossing.outgoing))
+                .headers(headers.map_err(|why| Miss::new(Code::Key, why))?)
+                .body(crossing.outgoing.body.clone())
+        }
+    };
     let busy = Some(exchange.gateway.busy(target));
-    let request = client
-        .post(upstream::address(target, exchange.api, exchange.query.as_deref()))
-        .headers(headers)
-        .body(exchange.head.with_model(&exchange.body, &target.upstream_id));
     let sent = exchange.gateway.clients.connects.send(request);
     let response = patiently(exchange, target, patience, "no answer", sent).await?.map_err(not_sent)?;
     let status = response.status();
@@ -87,23 +106,54 @@ pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, 
         // The time of its body does not count: the status alone is the failure.
         let body = tokio::time::timeout(ERROR_TIME, read(response, LARGEST_ERROR)).await;
         let body = body.ok().and_then(Result::ok).unwrap_or_default();
-        return Err(Miss::status(UpstreamError { status, headers, body }));
+        let miss = Miss::status(UpstreamError { status, headers, body });
+        return Err(if matches!(way, Way::Across(_)) { miss.reworded(exchange.api) } else { miss });
     }
     let encoding = response.headers().get(header::CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Miss::new(Code::Malformed, "an encoded answer, although none was asked for"));
     }
+    let headers = match &way {
+        Way::Straight(_) => headers,
+        Way::Across(crossing) => crossing.answered(headers, streaming),
+    };
     if streaming {
-        let (frames, source, reader) = hold(exchange, target, response).await?;
+        let source = match &way {
+            Way::Straight(_) => Source::straight(response),
+            Way::Across(crossing) => Source::across(response, &crossing.asked, exchange.api, crossing.opening.clone()),
+        };
+        let (frames, source, reader) = hold(exchange, target, source).await?;
         let held = HeldStream { target: target.clone(), headers, frames, source, reader, busy };
         return Ok(Held::Stream(Box::new(held)));
     }
     let whole = read(response, LARGEST_ANSWER);
     let body = patiently(exchange, target, patience, "no whole answer", whole).await??;
+    let (body, model) = match &way {
+        Way::Straight(_) => (body, None),
+        Way::Across(crossing) => {
+            let model = of_json(&body);
+            let (body, said) = translate_answer(&crossing.asked, exchange.api, &crossing.opening, &body)
+                .map_err(|failure| Miss::told(Code::ErrorBody, failure))?;
+            remember(exchange, &said, &crossing.opening.names);
+            (body, model)
+        }
+    };
     match read_body(exchange.api, &body) {
-        Answer::Whole(usage) => Ok(Held::Whole(WholeAnswer { target: target.clone(), status, headers, body, usage })),
+        Answer::Whole(usage) => {
+            Ok(Held::Whole(WholeAnswer { target: target.clone(), status, headers, body, model, usage }))
+        }
         Answer::Failed(failure) => Err(Miss::told(Code::ErrorBody, failure)),
         Answer::Malformed(what) => Err(Miss::new(Code::Malformed, what)),
+    }
+}
+
+/// The body as it came, with the upstream's own name of the model, and without what only another provider can read.
+fn straight_body(exchange: &Exchange, target: &Target, previous: Option<&str>) -> Bytes {
+    let provenance = &exchange.gateway.provenance;
+    let cleared = sanitise(exchange.api, &exchange.body, &upstream_of(target), &|value| provenance.writer(value));
+    match cleared.map(Bytes::from).and_then(|body| RequestHead::read(&body).ok().map(|head| (head, body))) {
+        Some((head, body)) => head.rewritten(&body, &target.upstream_id, previous),
+        None => exchange.head.rewritten(&exchange.body, &target.upstream_id, previous),
     }
 }
 

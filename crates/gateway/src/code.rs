@@ -23,6 +23,8 @@ pub enum Code {
     Region,
     /// Passed over: it does not speak the client's API.
     Api,
+    /// Passed over: its API has no way to say what the request says.
+    Untranslatable,
     /// Passed over: its address is our own.
     OwnAddress,
     /// Passed over: its key cannot be read.
@@ -84,6 +86,7 @@ impl Code {
             Self::LocalOnly => "local-only",
             Self::Region => "region",
             Self::Api => "api",
+            Self::Untranslatable => "untranslatable",
             Self::OwnAddress => "own-address",
             Self::Key => "key",
             Self::CoolingDown => "cooling-down",
@@ -134,6 +137,7 @@ impl Code {
             | Self::LocalOnly
             | Self::Region
             | Self::Api
+            | Self::Untranslatable
             | Self::OwnAddress
             | Self::Key
             | Self::CoolingDown

@@ -1,13 +1,16 @@
 //! One request as the attempts see it: what was asked, with everything that each of them needs.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use pilotlight_wire::body::RequestHead;
+use pilotlight_wire::error::ApiError;
+use pilotlight_wire::sse::Frame;
 use pilotlight_wire::{ClientApi, Location, ModelRef};
 
 use crate::Inner;
+use crate::crossing::{Understood, understand};
 use crate::routes::{Cold, Target};
 use crate::timing::Timing;
 
@@ -31,12 +34,38 @@ pub struct Exchange {
     pub most_requests: usize,
     /// Who is waited for just now.
     pub waiting: Waiting,
+    /// Our id of the request, of letters and digits.
+    pub name: String,
+    /// When it came, as Unix time in seconds.
+    pub created: u64,
+    /// The request in no API's own form, read when the first candidate needs it so.
+    pub understood: OnceLock<Result<Understood, ApiError>>,
 }
 
 impl Exchange {
     /// Whether the answer is a stream. Embeddings have none, whatever the body says.
     pub fn streaming(&self) -> bool {
         self.head.stream && self.api != ClientApi::Embeddings
+    }
+
+    /// Reads along what a target sends, for what only it can read. Chat has no such thing that all agree on.
+    pub fn note(&self, target: &Target, frame: &Frame) {
+        if let (ClientApi::Responses | ClientApi::Messages, Some(data)) = (self.api, &frame.data) {
+            self.gateway.provenance.read(target.model.provider(), data);
+        }
+    }
+
+    /// Notes who keeps the conversation of a response that passed as it was, and under which ids it is known.
+    pub fn kept_by(&self, target: &Target, theirs: &str, ours: Option<&str>) {
+        let provider = target.model.provider();
+        for id in [Some(theirs), ours].into_iter().flatten() {
+            self.gateway.conversations.kept_there(id.to_owned(), provider, theirs.to_owned());
+        }
+    }
+
+    /// The request in no API's own form.
+    pub fn understood(&self) -> &Result<Understood, ApiError> {
+        self.understood.get_or_init(|| understand(self))
     }
 
     /// The gateway's durations.

@@ -23,6 +23,8 @@ pub fn target(model: &str) -> Arc<Target> {
         first_content: Duration::from_secs(5),
         context_window: None,
         max_tokens: None,
+        images: None,
+        compat: Default::default(),
         managed: false,
         model,
     })

@@ -25,9 +25,8 @@ const LARGEST_HELD: usize = 8 * 1024 * 1024;
 pub async fn hold(
     exchange: &Exchange,
     target: &Arc<Target>,
-    response: reqwest::Response,
+    mut source: Source,
 ) -> Result<(Vec<Frame>, Source, StreamReader), Miss> {
-    let mut source = Source::new(response);
     let mut reader = StreamReader::new(exchange.api);
     let mut frames: Vec<Frame> = Vec::new();
     let mut held = 0;
@@ -38,6 +37,7 @@ pub async fn hold(
         }
         while let Some(frame) = source.come().map_err(broken)? {
             let signal = reader.read(&frame);
+            exchange.note(target, &frame);
             if let (true, Some(id)) = (frames.is_empty(), reader.response_id()) {
                 exchange.waiting.begun(id);
             }

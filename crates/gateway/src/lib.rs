@@ -15,7 +15,10 @@ mod callers;
 mod code;
 mod connects;
 mod context;
+mod conversations;
 mod cooldown;
+mod count;
+mod crossing;
 mod events;
 mod exchange;
 #[cfg(test)]
@@ -28,6 +31,7 @@ mod local;
 mod models;
 mod plan;
 mod pool;
+mod provenance;
 mod record;
 mod relay;
 mod request;
@@ -65,8 +69,10 @@ use tokio::sync::{mpsc, watch};
 
 use answer::error_response;
 use callers::{Rates, Turns};
+use conversations::Conversations;
 use health::Health;
 use pool::Busy;
+use provenance::Provenance;
 use upstream::Clients;
 
 /// The proxy behind the listener. A cheap clone.
@@ -86,6 +92,8 @@ struct Inner {
     last_id: AtomicU64,
     rates: Rates,
     turns: Arc<Turns>,
+    conversations: Conversations,
+    provenance: Provenance,
 }
 
 impl Gateway {
@@ -119,6 +127,8 @@ impl Gateway {
             last_id: AtomicU64::new(0),
             rates: Rates::default(),
             turns: Arc::default(),
+            conversations: Conversations::default(),
+            provenance: Provenance::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -196,10 +206,14 @@ pub fn router(gateway: Gateway) -> Router {
         let handler = move |request: Request<Body>| request::handle(gateway.clone(), api, request);
         router = router.route(&format!("/v1{}", api.path()), post(handler));
     }
+    router = router.route("/v1/messages/count_tokens", {
+        let gateway = gateway.clone();
+        post(move |request: Request<Body>| count::handle(gateway.clone(), request))
+    });
     let unknown = async |request: Request<Body>| {
         let path = request.uri().path();
         let known = ClientApi::ALL.map(|api| format!("/v1{}", api.path())).join(", ");
-        let message = format!("there is no {path:?} here. There are: /v1/models, {known}");
+        let message = format!("there is no {path:?} here. There are: /v1/models, {known}, /v1/messages/count_tokens");
         error_response(&ApiError::new(ErrorKind::NotFound, "not_found", message), guard::form(path, request.headers()))
     };
     let wrong_method = async |request: Request<Body>| {

@@ -49,7 +49,7 @@ pub fn exclusion(
     if let Some(barred) = barred(target, routes) {
         return Some(barred);
     }
-    if !target.api.speaks(api) {
+    if !target.api.reaches(api) {
         return Some((Code::Api, format!("it speaks {}", target.api.name())));
     }
     if listening.is_some_and(|listening| upstream::is_own_address(&target.base_url, listening)) {
@@ -98,7 +98,7 @@ impl Plan {
             .map(|report| format!("{} ({})", report.model, report.detail))
             .collect();
         let mut message = format!(
-            "no model of {asked:?} speaks the {} API of this request, and requests are not translated in this version: {}",
+            "no model of {asked:?} speaks the {} API of this request, and requests of this API are not translated: {}",
             api.title(),
             speaks.join(", ")
         );
@@ -139,12 +139,13 @@ mod tests {
 
     #[test]
     fn says_which_api_each_model_speaks() {
-        let other = Arc::new(Target { api: UpstreamApi::AnthropicMessages, ..(*target("a/x")).clone() });
+        let api = UpstreamApi::Other("bedrock-converse-stream".to_owned());
+        let other = Arc::new(Target { api, ..(*target("a/x")).clone() });
         let routes = routes(vec![other.clone()]);
         let plan = plan(Route { candidates: vec![other], absent: Vec::new() }, ClientApi::Chat, &routes, None);
         let error = plan.api_error("primary", ClientApi::Chat).unwrap();
         assert_eq!(error.kind.status(), 400);
-        assert!(error.message.contains("a/x (it speaks anthropic-messages)"), "{}", error.message);
+        assert!(error.message.contains("a/x (it speaks bedrock-converse-stream)"), "{}", error.message);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::attempt::HeldStream;
 use crate::code::Code;
+use crate::crossing::remember;
 use crate::events::Outcome;
 use crate::exchange::Exchange;
 use crate::record::Record;
@@ -71,13 +72,16 @@ impl Tap {
     }
 
     /// Takes every event that has come. Stops at the first that is more than content.
-    fn take_all(&mut self, source: &mut Source) -> Step {
+    fn take_all(&mut self, source: &mut Source, seen: &impl Fn(&Frame)) -> Step {
         loop {
             match source.come() {
-                Ok(Some(frame)) => match self.take(&frame) {
-                    Step::Open => {}
-                    other => return other,
-                },
+                Ok(Some(frame)) => {
+                    seen(&frame);
+                    match self.take(&frame) {
+                        Step::Open => {}
+                        other => return other,
+                    }
+                }
                 Ok(None) => return Step::Open,
                 Err(broken) => return Step::Failed(broke(broken)),
             }
@@ -152,9 +156,10 @@ pub fn relay(
         }
         drop(frames);
         // What was held has been read already; what came with it has not.
-        let mut step = if tap.reader.is_over() { Step::Over } else { tap.take_all(&mut source) };
+        let seen = |frame: &Frame| exchange.note(&target, frame);
+        let mut step = if tap.reader.is_over() { Step::Over } else { tap.take_all(&mut source, &seen) };
         loop {
-            record.progress(tap.reader.usage(), tap.reader.is_whole());
+            record.progress(source.usage().or(tap.reader.usage()), tap.reader.is_whole());
             match step {
                 Step::Open => {
                     let bytes = tap.flush();
@@ -163,6 +168,15 @@ pub fn relay(
                     }
                 }
                 Step::Over => {
+                    match source.said() {
+                        Some((said, names)) => remember(&exchange, said, names),
+                        None => {
+                            let ours = tap.heart.as_ref().map(|heart| heart.position().response_id.clone());
+                            if let Some(theirs) = tap.reader.response_id() {
+                                exchange.kept_by(&target, theirs, ours.as_deref());
+                            }
+                        }
+                    }
                     // Closed before its last bytes are given away: many clients hang up as soon as they have them.
                     record.close(Outcome::Served);
                     exchange.gateway.health.completed(&target);
@@ -182,7 +196,7 @@ pub fn relay(
                 }
             }
             step = match timeout(exchange.timing().idle, source.fill()).await {
-                Ok(Ok(true)) => tap.take_all(&mut source),
+                Ok(Ok(true)) => tap.take_all(&mut source, &seen),
                 Ok(Ok(false)) => tap.take_rest(&mut source),
                 Ok(Err(_)) if tap.reader.is_whole() => Step::Over,
                 Ok(Err(broken)) => Step::Failed(broke(broken)),
@@ -196,14 +210,14 @@ pub fn relay(
         drop(busy);
         // The answer is over. What may still follow is a closing word, and the end of the body, after which the
         // connection can be used again.
-        tap.take_all(&mut source);
+        tap.take_all(&mut source, &seen);
         let bytes = tap.flush();
         if !bytes.is_empty() {
             yield Ok(bytes);
         }
         let until = tokio::time::Instant::now() + exchange.timing().drain;
         while let Ok(Ok(more)) = tokio::time::timeout_at(until, source.fill()).await {
-            if more { tap.take_all(&mut source) } else { tap.take_rest(&mut source) };
+            if more { tap.take_all(&mut source, &seen) } else { tap.take_rest(&mut source) };
             let bytes = tap.flush();
             if !bytes.is_empty() {
                 yield Ok(bytes);

@@ -1,7 +1,7 @@
 //! A request from its bytes to its route: read, name, plan; then it is answered.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
@@ -99,6 +99,9 @@ async fn route(gateway: Gateway, api: ClientApi, request: Request<Body>, id: u64
         cold: routes.cold,
         most_requests: routes.access.most_requests,
         waiting: Waiting::default(),
+        name: name.to_owned(),
+        created: now,
+        understood: OnceLock::new(),
         gateway: gateway.inner,
     });
     answer(exchange, plan, record, opening).await

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use pilotlight_wire::translate::Compat;
 use pilotlight_wire::{Location, ModelRef, Secret, UpstreamApi};
 use std::sync::Arc;
 use url::Url;
@@ -71,6 +72,10 @@ pub struct Target {
     pub context_window: Option<u64>,
     /// In tokens.
     pub max_tokens: Option<u64>,
+    /// Whether it takes pictures; none: not known.
+    pub images: Option<bool>,
+    /// What the configuration says that it does its own way.
+    pub compat: Compat,
     /// Whether [`crate::LocalModels`] knows its state.
     pub managed: bool,
 }

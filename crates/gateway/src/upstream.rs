@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use pilotlight_wire::translate::Outgoing;
 use pilotlight_wire::{ClientApi, Location, Secret, UpstreamApi};
 use url::{Host, Url};
 
@@ -76,6 +77,49 @@ pub fn address(target: &Target, api: ClientApi, query: Option<&str>) -> Url {
     url
 }
 
+/// Where a translated request goes: the base URL and the path that its API has.
+pub fn address_across(target: &Target, outgoing: &Outgoing) -> Url {
+    let mut url = target.base_url.clone();
+    let base = url.path().trim_end_matches('/').to_owned();
+    // A base URL may hold the version that the path begins with, or end in Ollama's `/v1` for its other API.
+    let path = match target.api {
+        UpstreamApi::Ollama => return with_query(&mut url, base.trim_end_matches("/v1"), outgoing),
+        UpstreamApi::AnthropicMessages if base.ends_with("/v1") => base.trim_end_matches("/v1").to_owned(),
+        _ => base,
+    };
+    with_query(&mut url, &path, outgoing)
+}
+
+fn with_query(url: &mut Url, base: &str, outgoing: &Outgoing) -> Url {
+    url.set_path(&format!("{base}{}", outgoing.path));
+    if let Some(query) = outgoing.query.as_deref().filter(|query| !query.is_empty()) {
+        let whole = url.query().map_or_else(|| query.to_owned(), |own| format!("{own}&{query}"));
+        url.set_query(Some(&whole));
+    }
+    url.set_fragment(None);
+    url.clone()
+}
+
+/// The headers of a translated request: none of the client's that its own API gives a meaning to.
+///
+/// # Errors
+/// As [`headers`].
+pub fn headers_across(target: &Target, forwarded: &HeaderMap, outgoing: &Outgoing) -> Result<HeaderMap, String> {
+    let mut kept = HeaderMap::new();
+    for (name, value) in forwarded {
+        let of_an_api = name.as_str().starts_with("anthropic-") || name.as_str().starts_with("openai-");
+        if !of_an_api && name != ACCEPT {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    kept.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in &outgoing.headers {
+        let value = HeaderValue::from_str(value).map_err(|_| format!("the header {name} cannot be sent"))?;
+        kept.insert(HeaderName::from_static(name), value);
+    }
+    headers(target, &kept)
+}
+
 /// What of a client's headers is meant for an upstream. Never its token, its cookies, its origin.
 pub fn forwarded(client: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -104,6 +148,7 @@ pub fn headers(target: &Target, forwarded: &HeaderMap) -> Result<HeaderMap, Stri
     if let Some(key) = &target.key {
         let (name, text) = match target.api {
             UpstreamApi::AnthropicMessages => (HeaderName::from_static("x-api-key"), key.clone()),
+            UpstreamApi::GoogleGenerativeAi => (HeaderName::from_static("x-goog-api-key"), key.clone()),
             _ => (AUTHORIZATION, Secret::new(format!("Bearer {}", key.expose()))),
         };
         headers.insert(name, secret(&text).ok_or("its key holds characters that cannot be sent")?);

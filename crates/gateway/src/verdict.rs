@@ -1,9 +1,10 @@
 //! What a failed attempt means: the code of an upstream's status and words, and how an attempt is told about.
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
-use pilotlight_wire::Secret;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use pilotlight_wire::error::{ApiError, ErrorKind};
 use pilotlight_wire::failure::{Failure, Meaning};
+use pilotlight_wire::{ClientApi, Secret};
 
 use crate::code::Code;
 use crate::routes::Target;
@@ -57,6 +58,24 @@ impl Miss {
             {
                 answer.body = text.replace(secret, REDACTED).into();
             }
+        }
+        self
+    }
+
+    /// The same with an upstream's answer put into the form of the client's API, where it was in another's.
+    pub fn reworded(mut self, api: ClientApi) -> Self {
+        if let (Some(answer), Some(failure)) = (&mut self.answer, &self.failure) {
+            let kind = match answer.status.as_u16() {
+                401 => ErrorKind::Unauthorized,
+                403 => ErrorKind::Forbidden,
+                404 => ErrorKind::NotFound,
+                413 => ErrorKind::TooLarge,
+                400..500 => ErrorKind::InvalidRequest,
+                _ => ErrorKind::Unavailable,
+            };
+            let code = failure.code.clone().unwrap_or_else(|| self.code.name().replace('-', "_"));
+            answer.body = ApiError::new(kind, code, failure.message.clone()).body(api).to_string().into();
+            answer.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         self
     }

@@ -256,7 +256,8 @@ impl Walk<'_> {
             && let Some(answer) = miss.answer
         {
             let (status, headers, body) = (answer.status, answer.headers, answer.body);
-            let answer = crate::attempt::WholeAnswer { target: target.clone(), status, headers, body, usage: None };
+            let answer =
+                crate::attempt::WholeAnswer { target: target.clone(), status, headers, body, model: None, usage: None };
             return Some(Held::Whole(answer));
         }
         if let Some(until) = health.failed(target, &miss) {

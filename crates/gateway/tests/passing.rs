@@ -322,13 +322,14 @@ async fn local_only_sends_no_byte_to_a_hosted_upstream() {
 
 #[tokio::test]
 async fn an_api_that_nobody_speaks_is_said_so() {
-    let proxy = Proxy::start(vec![target("a/m", "127.0.0.1:9".parse().unwrap(), UpstreamApi::AnthropicMessages)]).await;
+    let api = UpstreamApi::Other("bedrock-converse-stream".to_owned());
+    let proxy = Proxy::start(vec![target("a/m", "127.0.0.1:9".parse().unwrap(), api)]).await;
     let response = proxy.send(Responses, ask(Responses, "primary", true)).await;
     assert_eq!(response.status(), 400);
     let body: Value = response.json().await.unwrap();
     let message = body["error"]["message"].as_str().unwrap();
     assert!(
-        message.contains("a/m (it speaks anthropic-messages)") && message.contains("not translated in this version"),
+        message.contains("a/m (it speaks bedrock-converse-stream)") && message.contains("not translated"),
         "{message}"
     );
 }

@@ -97,6 +97,13 @@ impl UpstreamApi {
         }
     }
 
+    /// Whether a request of `client` can be answered by this API: as it is, or translated.
+    #[must_use]
+    pub fn reaches(&self, client: ClientApi) -> bool {
+        let talks = matches!(client, ClientApi::Responses | ClientApi::Chat | ClientApi::Messages);
+        self.speaks(client) || talks && !matches!(self, Self::Other(_))
+    }
+
     /// Whether a request of `client` can be passed to this API as it is. Completions and embeddings exist once in
     /// OpenAI's family, beside either of its chat APIs.
     #[must_use]

@@ -15,8 +15,12 @@ pub struct RequestHead {
     pub model: String,
     /// Whether a stream is asked for.
     pub stream: bool,
+    /// Responses' `previous_response_id`.
+    pub previous_response_id: Option<String>,
     /// Where the value of `model` stands, quotes included.
     span: Range<usize>,
+    /// Where that of `previous_response_id` stands.
+    previous: Range<usize>,
 }
 
 /// A body that cannot be routed.
@@ -48,6 +52,8 @@ struct Head<'a> {
     model: Option<&'a RawValue>,
     #[serde(borrow, default)]
     stream: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    previous_response_id: Option<&'a RawValue>,
 }
 
 impl RequestHead {
@@ -84,19 +90,33 @@ impl RequestHead {
             }
         };
         let span = splice::span(text, model).unwrap_or_default();
-        Ok(Self { model: name, stream, span })
+        let previous = head.previous_response_id.and_then(|raw| splice::span(text, raw)).unwrap_or_default();
+        // Another type is the upstream's to complain of.
+        let previous_response_id = head.previous_response_id.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        Ok(Self { model: name, stream, previous_response_id, span, previous })
     }
 
     /// The body with `model` in place of its own, and every other byte as it was. `body` is the one that was read.
     #[must_use]
     pub fn with_model(&self, body: &Bytes, model: &str) -> Bytes {
-        if model == self.model {
-            return body.clone();
+        self.rewritten(body, model, None)
+    }
+
+    /// The same, with `previous` in place of its `previous_response_id` as well, if it has one.
+    #[must_use]
+    pub fn rewritten(&self, body: &Bytes, model: &str, previous: Option<&str>) -> Bytes {
+        let mut parts = Vec::new();
+        if model != self.model {
+            parts.push((self.span.clone(), splice::quoted(model)));
         }
-        let (Some(before), Some(after)) = (body.get(..self.span.start), body.get(self.span.end..)) else {
-            return body.clone();
-        };
-        [before, splice::quoted(model).as_bytes(), after].concat().into()
+        if let Some(previous) = previous.filter(|_| !self.previous.is_empty()) {
+            parts.push((self.previous.clone(), splice::quoted(previous)));
+        }
+        parts.sort_by_key(|(range, _)| range.start);
+        match std::str::from_utf8(body) {
+            Ok(text) if !parts.is_empty() => splice::replace(text, &parts).into(),
+            _ => body.clone(),
+        }
     }
 }
 
@@ -125,6 +145,18 @@ mod tests {
         let changed = RequestHead::read(&body).unwrap().with_model(&body, "q\"uote");
         let expected = "{ \"x\": 1e5, \"model\":\t\"q\\\"uote\" , \"y\": 12345678901234567890123, \"x\": \"\\u0041\" }";
         assert_eq!(changed, expected);
+    }
+
+    #[test]
+    fn changes_the_previous_response_too() {
+        let body = Bytes::from_static(br#"{"previous_response_id" : "resp_a","model":"b", "x":1.0}"#);
+        let head = RequestHead::read(&body).unwrap();
+        assert_eq!(head.previous_response_id.as_deref(), Some("resp_a"));
+        let changed = head.rewritten(&body, "c", Some("resp_d"));
+        assert_eq!(changed, r#"{"previous_response_id" : "resp_d","model":"c", "x":1.0}"#);
+        let without = Bytes::from_static(br#"{"model":"b"}"#);
+        let head = RequestHead::read(&without).unwrap();
+        assert_eq!(head.rewritten(&without, "b", Some("resp_d")), without);
     }
 
     #[test]

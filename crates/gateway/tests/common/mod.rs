@@ -180,6 +180,8 @@ pub fn target(model: &str, address: SocketAddr, api: UpstreamApi) -> Target {
         first_content: Duration::from_millis(800),
         context_window: None,
         max_tokens: None,
+        images: None,
+        compat: Default::default(),
         managed: true,
         model,
     }
