@@ -226,7 +226,7 @@ fn thought_proofs(events: &[Event]) -> Vec<pilotlight_wire::translate::Opaque> {
 /// A whole body, written by us in the upstream's API and read back, comes to what the stream did.
 #[test]
 fn every_answer_whole() {
-    for recording in recordings() {
+    for recording in recordings().into_iter().filter(|recording| recording.payloads.len() < 400) {
         let asked = asked(&recording);
         let own = match recording.api.as_str() {
             "responses" => Responses,
@@ -287,7 +287,7 @@ fn however_the_bytes_are_cut() {
 /// A stream that is cut anywhere is an error, and never a whole answer; what came before it arrives.
 #[test]
 fn cut_anywhere() {
-    for recording in recordings().iter().filter(|recording| recording.payloads.len() < 40) {
+    for recording in recordings().iter().filter(|recording| recording.payloads.len() < 30) {
         let asked = asked(recording);
         for answer in answers(recording) {
             let all = frames(&answer, usize::MAX);

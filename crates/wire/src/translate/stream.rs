@@ -40,7 +40,7 @@ impl StreamTranslator {
         }
     }
 
-    /// The same, after a [`Heart`](crate::heartbeat::Heart) has begun the client's stream and stands at `at`. The
+    /// The same, after a [`Heart`](crate::heartbeat::Heart) has beaten at least once and stands at `at`. The
     /// opening's id must be the one that `at` has behind its `resp_`. What is pushed must not go through
     /// [`Heart::adopt`](crate::heartbeat::Heart::adopt) then.
     #[must_use]
