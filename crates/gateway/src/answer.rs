@@ -104,6 +104,16 @@ fn found_in_time(exchange: Arc<Exchange>, found: Found, opening: Opening) -> Res
             let body = Body::from_stream(relay(exchange, held, record, None, opening, Bytes::new()));
             response(StatusCode::OK, headers, body)
         }
+        Ok(Held::Whole(whole)) if !whole.status.is_success() && !is_json(&whole.body) => {
+            let mut headers = record.headers();
+            headers.insert(MODEL, ascii(&whole.target.model.to_string()));
+            record.status(whole.status.as_u16());
+            record.close(Outcome::Failed);
+            let mut response = error_response(&refused_error(&whole), exchange.api);
+            *response.status_mut() = whole.status;
+            response.headers_mut().extend(headers);
+            response
+        }
         Ok(Held::Whole(whole)) => {
             whole_is_sent(&mut record, &whole, whole.status);
             let mut headers = record.headers();
@@ -122,7 +132,7 @@ fn nobody(exchange: &Exchange, mut record: Record, exhausted: Exhausted) -> Resp
     let mut own = if passes { exhausted.misses.last() } else { None }
         .and_then(|(target, miss)| miss.answer.as_ref().map(|answer| (target, answer)));
     // What is no error of any API, such as a gateway's web page, is put into words.
-    own = own.filter(|(_, answer)| serde_json::from_slice::<serde::de::IgnoredAny>(&answer.body).is_ok());
+    own = own.filter(|(_, answer)| is_json(&answer.body));
     // A redirect would lead the client, with its token, elsewhere.
     own = own.filter(|(_, answer)| answer.status.is_client_error() || answer.status.is_server_error());
     if let Some((target, answer)) = own {
@@ -141,6 +151,10 @@ fn nobody(exchange: &Exchange, mut record: Record, exhausted: Exhausted) -> Resp
     }
     response.headers_mut().extend(headers);
     response
+}
+
+fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }
 
 fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response {

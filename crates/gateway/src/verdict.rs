@@ -106,7 +106,12 @@ impl Miss {
     /// An HTTP error.
     pub fn status(answer: UpstreamError) -> Self {
         let failure = Failure::read_body(&answer.body);
-        let code = judge(answer.status, failure.meaning());
+        // A web page is the word of something on the way, not of the model's server about the request.
+        let page = answer.body.trim_ascii_start().starts_with(b"<");
+        let code = match judge(answer.status, failure.meaning()) {
+            Code::InvalidRequest if page => Code::Status,
+            code => code,
+        };
         let detail = format!("{}: {}", answer.status.as_u16(), said(&failure));
         Self { code, detail, failure: Some(failure), answer: Some(Box::new(answer)) }
     }
@@ -186,6 +191,8 @@ mod tests {
             ),
             (400, r#"{"error":"n_keep: 9000 >= n_ctx: 4096"}"#, Code::ContextOverflow),
             (422, r#"{"detail":[]}"#, Code::InvalidRequest),
+            (400, "bad temperature", Code::InvalidRequest),
+            (413, " <html>", Code::Status),
             (401, "{}", Code::Unauthorized),
             (402, "{}", Code::Payment),
             (403, "{}", Code::Unauthorized),

@@ -23,6 +23,10 @@ pub struct Local {
     changes: watch::Sender<u64>,
     pub wanted: Mutex<Vec<ModelRef>>,
     pub troubles: Mutex<Vec<(ModelRef, Trouble)>>,
+    /// How often a model is still seen to work.
+    pub working: Mutex<usize>,
+    /// The names by which answers are known to be another model's.
+    pub others: Mutex<Vec<String>>,
     busy: Arc<Mutex<usize>>,
 }
 
@@ -66,6 +70,14 @@ impl LocalModels for Local {
     fn trouble(&self, model: &ModelRef, trouble: Trouble, _detail: &str) {
         self.troubles.lock().unwrap().push((model.clone(), trouble));
     }
+    fn is_working(&self, _model: &ModelRef) -> bool {
+        let mut working = self.working.lock().unwrap();
+        *working = working.saturating_sub(1);
+        *working > 0
+    }
+    fn is_another(&self, _model: &ModelRef, told: &str) -> bool {
+        self.others.lock().unwrap().iter().any(|other| other == told)
+    }
     fn busy(&self, _model: &ModelRef) -> Box<dyn Send> {
         *self.busy.lock().unwrap() += 1;
         Box::new(Busy(self.busy.clone()))
@@ -76,6 +88,7 @@ impl LocalModels for Local {
 pub struct Proxy {
     pub address: SocketAddr,
     pub local: Arc<Local>,
+    pub gateway: Gateway,
     pub routes: watch::Sender<Arc<Routes>>,
     pub events: mpsc::UnboundedReceiver<Event>,
     pub shutdown: CancellationToken,
@@ -126,6 +139,8 @@ impl Proxy {
             changes: watch::channel(0).0,
             wanted: Mutex::default(),
             troubles: Mutex::default(),
+            working: Mutex::default(),
+            others: Mutex::default(),
             busy: Arc::default(),
         });
         let (sender, events) = mpsc::unbounded_channel();
@@ -133,8 +148,8 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let task = Some(tokio::spawn(serve(listener, router(gateway), shutdown.clone())));
-        Proxy { address, local, routes, events, shutdown, task }
+        let task = Some(tokio::spawn(serve(listener, router(gateway.clone()), shutdown.clone())));
+        Proxy { address, local, gateway, routes, events, shutdown, task }
     }
 
     pub fn url(&self, path: &str) -> String {
