@@ -76,6 +76,15 @@ fn calls_get_ids_of_their_own_and_keep_their_signature() {
     assert!(!read(&other)[1].contains(ids[0]), "another answer has others");
 }
 
+/// In whole bodies and streams alike, arguments are passed on in their own text.
+#[test]
+fn numbers_of_any_size_stay_as_they_are() {
+    let body = r#"{"candidates":[{"content":{"parts":[{"functionCall":{"id":"1","name":"a","args":{"n":12345678901234567890123,"x":1.50}}}]},"finishReason":"STOP"}]}"#;
+    let told = ["start - -", "call 1 a {\"n\":12345678901234567890123,\"x\":1.50}", "finish ToolCalls"];
+    assert_eq!(read_whole(&API, body), told);
+    assert_eq!(read_text(&API, &format!("data: {body}\n\n")), told);
+}
+
 #[test]
 fn arguments_in_pieces() {
     let piece = |call: Value| chunk(json!([{"functionCall": call}]));

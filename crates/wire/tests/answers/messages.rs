@@ -66,6 +66,18 @@ fn arguments_in_pieces_in_the_blocks_beginning_or_none() {
 }
 
 #[test]
+fn numbers_of_any_size_stay_as_they_are() {
+    let call = r#"{"type":"tool_use","id":"toolu_1","name":"a","input":{"n":12345678901234567890123,"x":1.50}}"#;
+    let told = ["call toolu_1 a {\"n\":12345678901234567890123,\"x\":1.50}", "finish ToolCalls"];
+    let body = format!("{{\"content\":[{call}],\"stop_reason\":\"tool_use\"}}");
+    assert_eq!(read_whole(&API, &body)[1..], told);
+    let stream = format!(
+        "data: {{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{call}}}\n\ndata: {{\"type\":\"message_stop\"}}\n\n"
+    );
+    assert_eq!(read_text(&API, &stream), told);
+}
+
+#[test]
 fn thoughts_and_their_signature() {
     let thinking = start(0, json!({"type": "thinking", "thinking": "", "signature": ""}));
     let events = between(

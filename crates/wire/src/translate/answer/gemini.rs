@@ -6,10 +6,11 @@
 use std::collections::HashSet;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::blocks::Blocks;
+use super::json::{Fields, list, string, value};
 use super::partial_args::PartialArgs;
-use super::value::{holds, list, text};
 use super::{Payload, cut, made_id, malformed, no_answer, payload};
 use crate::Usage;
 use crate::failure::Failure;
@@ -44,13 +45,16 @@ struct Call {
 /// Reads a whole body: one response, or the list of them that a stream without `alt=sse` is.
 pub fn whole(asked: &Asked, body: &[u8]) -> Vec<Event> {
     let mut reader = Gemini::new(asked);
-    let chunks = match serde_json::from_slice(body) {
-        Ok(Value::Array(chunks)) => chunks,
-        Ok(chunk) => vec![chunk],
+    let chunks = match serde_json::from_slice::<&RawValue>(body) {
+        Ok(raw) if raw.get().starts_with('[') => list(raw),
+        Ok(raw) => vec![raw],
         Err(_) => Vec::new(),
     };
-    if !chunks.iter().any(|chunk| chunk.get("candidates").is_some() || chunk.get("promptFeedback").is_some()) {
-        return vec![Event::Failed(chunks.iter().find_map(Failure::read).unwrap_or_else(|| no_answer(body)))];
+    let answers =
+        |raw: &RawValue| ["candidates", "promptFeedback"].iter().any(|key| Fields::of(raw).get(key).is_some());
+    if !chunks.iter().any(|chunk| answers(chunk)) {
+        let failure = chunks.iter().find_map(|chunk| Failure::read(&value(chunk)));
+        return vec![Event::Failed(failure.unwrap_or_else(|| no_answer(body)))];
     }
     if let Err(failure) = chunks.iter().try_for_each(|chunk| reader.chunk(chunk)) {
         reader.blocks.fail(failure);
@@ -84,7 +88,7 @@ impl Gemini {
             Payload::Nothing | Payload::Done => Ok(()),
             Payload::Bare(body) => Err(no_answer(body)),
             Payload::Json(data) => match serde_json::from_slice(data) {
-                Ok(chunk) => self.chunk(&chunk),
+                Ok(chunk) => self.chunk(chunk),
                 Err(error) => Err(malformed(&error)),
             },
         };
@@ -108,20 +112,21 @@ impl Gemini {
         self.blocks.take()
     }
 
-    fn chunk(&mut self, chunk: &Value) -> Result<(), Failure> {
-        if holds(chunk.get("error")) {
-            return Err(Failure::read(chunk).unwrap_or_else(|| Failure::read_error(chunk)));
+    fn chunk(&mut self, raw: &RawValue) -> Result<(), Failure> {
+        let chunk = Fields::of(raw);
+        if chunk.says("error").is_some() {
+            let chunk = value(raw);
+            return Err(Failure::read(&chunk).unwrap_or_else(|| Failure::read_error(&chunk)));
         }
-        let usage = chunk.get("usageMetadata").and_then(usage);
-        if let Some(id) = text(chunk.get("responseId")).filter(|_| self.id.is_empty()) {
+        let usage = chunk.value("usageMetadata").as_ref().and_then(usage);
+        if let Some(id) = chunk.text("responseId").filter(|_| self.id.is_empty()) {
             self.id = id;
         }
-        self.blocks.start(text(chunk.get("responseId")), text(chunk.get("modelVersion")), usage);
-        let Some(candidate) = list(chunk.get("candidates")).next() else {
-            if let Some(reason) = text(chunk.pointer("/promptFeedback/blockReason")) {
-                if let Some(words) = text(chunk.pointer("/promptFeedback/blockReasonMessage")) {
-                    self.blocks.refusal(&words);
-                }
+        self.blocks.start(chunk.text("responseId"), chunk.text("modelVersion"), usage);
+        let Some(candidate) = chunk.list("candidates").first().copied().map(Fields::of) else {
+            let feedback = chunk.object("promptFeedback");
+            if let Some(reason) = feedback.text("blockReason") {
+                self.blocks.refusal(&feedback.text("blockReasonMessage").unwrap_or_default());
                 self.finish = Some(if reason == "OTHER" { Finish::Other(reason) } else { Finish::ContentFilter });
             }
             if let Some(usage) = usage {
@@ -129,24 +134,22 @@ impl Gemini {
             }
             return Ok(());
         };
-        for part in list(candidate.pointer("/content/parts")) {
+        for part in candidate.object("content").list("parts") {
             self.part(part)?;
         }
-        self.cite(candidate);
+        self.cite(&candidate);
         if let Some(usage) = usage {
             self.blocks.usage(usage);
         }
-        match text(candidate.get("finishReason")) {
-            None => Ok(()),
-            Some(reason) => {
-                self.finish = Some(finish(reason, text(candidate.get("finishMessage")))?);
-                Ok(())
-            }
+        if let Some(reason) = candidate.text("finishReason") {
+            self.finish = Some(finish(reason, candidate.text("finishMessage"))?);
         }
+        Ok(())
     }
 
-    fn part(&mut self, part: &Value) -> Result<(), Failure> {
-        let signature = text(part.get("thoughtSignature")).map(|value| Opaque {
+    fn part(&mut self, raw: &RawValue) -> Result<(), Failure> {
+        let part = Fields::of(raw);
+        let signature = part.text("thoughtSignature").map(|value| Opaque {
             provider: Some(self.provider.clone()),
             kind: OpaqueKind::ThoughtSignature,
             value,
@@ -158,14 +161,15 @@ impl Gemini {
         }
         // A call that comes in pieces ends where anything else is said, even if no piece said so.
         self.end_call();
-        if let Some(words) = part.get("text").and_then(Value::as_str) {
-            if part.get("thought").and_then(Value::as_bool) == Some(true) {
-                self.blocks.reasoning(words);
+        if let Some(words) = part.get("text").and_then(string) {
+            if part.get("thought").is_some_and(|thought| thought.get() == "true") {
+                self.blocks.reasoning(&words);
             } else {
-                self.blocks.text(words);
+                self.blocks.text(&words);
             }
         } else {
             let known = ["thought", "thoughtSignature", "partMetadata", "videoMetadata"];
+            let part = value(raw);
             let keys = part.as_object().into_iter().flat_map(|part| part.keys());
             keys.filter(|key| !known.contains(&key.as_str())).for_each(|key| self.blocks.dropped(key));
         }
@@ -173,13 +177,14 @@ impl Gemini {
         Ok(())
     }
 
-    fn function_call(&mut self, call: &Value, signature: Option<Opaque>) -> Result<(), Failure> {
-        if let Some(name) = text(call.get("name")) {
+    fn function_call(&mut self, raw: &RawValue, signature: Option<Opaque>) -> Result<(), Failure> {
+        let call = Fields::of(raw);
+        if let Some(name) = call.text("name") {
             self.end_call();
             self.calls += 1;
             let key = self.calls;
-            let id = text(call.get("id")).unwrap_or_else(|| {
-                let seed = if self.id.is_empty() { call.to_string() } else { self.id.clone() };
+            let id = call.text("id").unwrap_or_else(|| {
+                let seed = if self.id.is_empty() { raw.get() } else { &self.id };
                 made_id(seed.as_bytes(), key)
             });
             self.blocks.tool_begin(key, id, name, false);
@@ -187,15 +192,15 @@ impl Gemini {
         }
         let Some(open) = &mut self.call else { return Ok(()) };
         open.signature = open.signature.take().or(signature);
-        if let Some(args) = call.get("args").and_then(Value::as_object).filter(|args| !args.is_empty()) {
+        if let Some(args) = call.says("args").filter(|args| args.get().starts_with('{')) {
             open.arguments.merge(args);
         }
-        for piece in list(call.get("partialArgs")) {
-            open.arguments.add(piece).map_err(|path| {
+        for piece in call.list("partialArgs") {
+            open.arguments.add(&value(piece)).map_err(|path| {
                 Failure::new(format!("the arguments of a tool call came in pieces of which one has no place: {path}"))
             })?;
         }
-        if call.get("willContinue").and_then(Value::as_bool) != Some(true) {
+        if call.get("willContinue").is_none_or(|more| more.get() != "true") {
             self.end_call();
         }
         Ok(())
@@ -216,14 +221,14 @@ impl Gemini {
     }
 
     /// Pages that the words were taken from: of a search (`groundingMetadata`), or recited (`citationMetadata`).
-    fn cite(&mut self, candidate: &Value) {
-        let searched =
-            list(candidate.pointer("/groundingMetadata/groundingChunks")).filter_map(|chunk| chunk.get("web"));
-        let recited = ["/citationMetadata/citationSources", "/citationMetadata/citations"];
-        let recited = recited.iter().flat_map(|path| list(candidate.pointer(path)));
+    fn cite(&mut self, candidate: &Fields<'_>) {
+        let searched = candidate.object("groundingMetadata").list("groundingChunks");
+        let searched = searched.into_iter().map(|chunk| Fields::of(chunk).object("web"));
+        let recited = candidate.object("citationMetadata");
+        let recited = [recited.list("citationSources"), recited.list("citations")].concat().into_iter().map(Fields::of);
         for page in searched.chain(recited) {
-            let Some(url) = text(page.get("uri")).filter(|url| self.cited.insert(url.clone())) else { continue };
-            if !self.blocks.citation(url, text(page.get("title"))) {
+            let Some(url) = page.text("uri").filter(|url| self.cited.insert(url.clone())) else { continue };
+            if !self.blocks.citation(url, page.text("title")) {
                 self.blocks.dropped("groundingMetadata");
             }
         }

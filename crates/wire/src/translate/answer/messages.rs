@@ -2,10 +2,10 @@
 //!
 //! Source of the events: Anthropic's API documentation, its SDKs' types, and recorded streams.
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::blocks::Blocks;
-use super::value::{holds, list, text};
+use super::json::{Fields, string, value};
 use super::{Payload, cut, made_id, malformed, no_answer, payload};
 use crate::failure::Failure;
 use crate::sse::Frame;
@@ -55,9 +55,9 @@ struct Call {
 /// Reads a whole message.
 pub fn whole(asked: &Asked, body: &[u8]) -> Vec<Event> {
     let mut reader = Messages::new(asked);
-    match (signal::read_body(ClientApi::Messages, body), serde_json::from_slice::<Value>(body)) {
+    match (signal::read_body(ClientApi::Messages, body), serde_json::from_slice::<&RawValue>(body)) {
         (signal::Answer::Whole(_), Ok(message)) => {
-            if let Err(failure) = reader.start(&message).and_then(|()| reader.stop()) {
+            if let Err(failure) = reader.start(message).and_then(|()| reader.stop()) {
                 reader.blocks.fail(failure);
             }
         }
@@ -90,8 +90,8 @@ impl Messages {
         let read = match payload(frame) {
             Payload::Nothing | Payload::Done => Ok(()),
             Payload::Bare(body) => Err(no_answer(body)),
-            Payload::Json(data) => match serde_json::from_slice(data) {
-                Ok(data) => self.event(frame.name(), &data),
+            Payload::Json(data) => match serde_json::from_slice::<&RawValue>(data) {
+                Ok(data) => self.event(frame.name(), data),
                 Err(error) => Err(malformed(&error)),
             },
         };
@@ -108,24 +108,26 @@ impl Messages {
         self.blocks.take()
     }
 
-    fn event(&mut self, name: &str, data: &Value) -> Result<(), Failure> {
-        let kind = data.get("type").and_then(Value::as_str).unwrap_or(name);
+    fn event(&mut self, name: &str, raw: &RawValue) -> Result<(), Failure> {
+        let data = Fields::of(raw);
+        let kind = data.text("type").unwrap_or_else(|| name.to_owned());
         // LM Studio leaves the `type` of an error out.
-        if kind == "error" || name == "error" || holds(data.get("error")) {
-            return Err(Failure::read(data).unwrap_or_else(|| Failure::read_error(data)));
+        if kind == "error" || name == "error" || data.says("error").is_some() {
+            let data = value(raw);
+            return Err(Failure::read(&data).unwrap_or_else(|| Failure::read_error(&data)));
         }
-        let part = |key: &str| data.get(key).unwrap_or(&Value::Null);
-        match kind {
-            "message_start" => self.start(part("message")),
-            "content_block_start" => self.block(part("content_block")),
-            "content_block_delta" => self.delta(part("delta")),
+        match kind.as_str() {
+            "message_start" => data.get("message").map_or(Ok(()), |message| self.start(message)),
+            "content_block_start" => data.get("content_block").map_or(Ok(()), |block| self.block(block)),
+            "content_block_delta" => self.delta(&data.object("delta")),
             "content_block_stop" => self.stop_block(),
             "message_delta" => {
-                self.saw_reason(part("delta"));
-                if holds(part("delta").get("stop_details")) {
+                let delta = data.object("delta");
+                self.saw_reason(&delta);
+                if delta.says("stop_details").is_some() {
                     self.blocks.dropped("stop_details");
                 }
-                if let Some(usage) = Usage::read(part("usage")) {
+                if let Some(usage) = data.value("usage").as_ref().and_then(Usage::read) {
                     self.blocks.usage(usage);
                 }
                 Ok(())
@@ -135,11 +137,12 @@ impl Messages {
         }
     }
 
-    fn start(&mut self, message: &Value) -> Result<(), Failure> {
-        let usage = message.get("usage").and_then(Usage::read);
-        let id = text(message.get("id"));
+    fn start(&mut self, raw: &RawValue) -> Result<(), Failure> {
+        let message = Fields::of(raw);
+        let usage = message.value("usage").as_ref().and_then(Usage::read);
+        let id = message.text("id");
         self.id = id.clone().unwrap_or_default();
-        self.blocks.start(id, text(message.get("model")), usage);
+        self.blocks.start(id, message.text("model"), usage);
         // Some begin a message anew in the middle of it. A call that was under way waits for its second beginning.
         match self.open.take() {
             Some(Open::Call(call)) => self.torn = Some(call),
@@ -147,21 +150,22 @@ impl Messages {
             _ => self.blocks.end_prose(None),
         }
         // A message that begins with content has all of it.
-        for block in list(message.get("content")) {
+        for block in message.list("content") {
             self.block(block)?;
             self.stop_block()?;
         }
-        self.saw_reason(message);
+        self.saw_reason(&message);
         Ok(())
     }
 
-    fn block(&mut self, block: &Value) -> Result<(), Failure> {
+    fn block(&mut self, raw: &RawValue) -> Result<(), Failure> {
         self.stop_block()?;
-        let piece = |key: &str| text(block.get(key)).unwrap_or_default();
-        self.open = Some(match block.get("type").and_then(Value::as_str).unwrap_or_default() {
+        let block = Fields::of(raw);
+        let piece = |key: &str| block.text(key).unwrap_or_default();
+        self.open = Some(match piece("type").as_str() {
             "text" => {
                 self.words(&piece("text"));
-                list(block.get("citations")).for_each(|citation| self.citation(citation));
+                block.list("citations").into_iter().for_each(|citation| self.citation(&Fields::of(citation)));
                 Open::Other
             }
             "thinking" => {
@@ -172,7 +176,8 @@ impl Messages {
                 self.seal(OpaqueKind::Redacted, piece("data"));
                 Open::Other
             }
-            "tool_use" => return self.call(piece("id"), piece("name"), block.get("input")),
+            // Its own text is passed on, not what it reads as: a number may be larger than any that we have.
+            "tool_use" => return self.call(piece("id"), piece("name"), block.says("input").map(RawValue::get)),
             other => {
                 self.blocks.dropped(other);
                 Open::Other
@@ -181,8 +186,8 @@ impl Messages {
         Ok(())
     }
 
-    fn call(&mut self, id: String, name: String, input: Option<&Value>) -> Result<(), Failure> {
-        let input = input.filter(|input| holds(Some(input))).map(Value::to_string).unwrap_or_default();
+    fn call(&mut self, id: String, name: String, input: Option<&str>) -> Result<(), Failure> {
+        let input = input.unwrap_or_default().to_owned();
         if self.torn.as_ref().is_some_and(|torn| torn.name == name) {
             self.open = Some(Open::Again(String::new()));
             return self.go_on(&input, false);
@@ -195,25 +200,26 @@ impl Messages {
         Ok(())
     }
 
-    fn delta(&mut self, delta: &Value) -> Result<(), Failure> {
-        let piece = |key: &str| delta.get(key).and_then(Value::as_str).unwrap_or_default();
+    fn delta(&mut self, delta: &Fields<'_>) -> Result<(), Failure> {
+        let piece = |key: &str| delta.get(key).and_then(string).unwrap_or_default();
         // What kind of block it stands in is not asked: some servers put thoughts and words into the same one.
-        match delta.get("type").and_then(Value::as_str).unwrap_or_default() {
-            "text_delta" => self.words(piece("text")),
-            "thinking_delta" => self.blocks.reasoning(piece("thinking")),
+        match piece("type").as_str() {
+            "text_delta" => self.words(&piece("text")),
+            "thinking_delta" => self.blocks.reasoning(&piece("thinking")),
             "signature_delta" => match &mut self.open {
-                Some(Open::Thoughts(signature)) => signature.push_str(piece("signature")),
-                _ => self.seal(OpaqueKind::Signature, piece("signature").to_owned()),
+                Some(Open::Thoughts(signature)) => signature.push_str(&piece("signature")),
+                _ => self.seal(OpaqueKind::Signature, piece("signature")),
             },
             "input_json_delta" => match &mut self.open {
                 Some(Open::Call(call)) => {
-                    call.sent.push_str(piece("partial_json"));
-                    self.blocks.tool_arguments(&call.key, piece("partial_json"));
+                    let piece = piece("partial_json");
+                    call.sent.push_str(&piece);
+                    self.blocks.tool_arguments(&call.key, &piece);
                 }
-                Some(Open::Again(_)) => self.go_on(piece("partial_json"), false)?,
+                Some(Open::Again(_)) => self.go_on(&piece("partial_json"), false)?,
                 _ => {}
             },
-            "citations_delta" => self.citation(delta.get("citation").unwrap_or(&Value::Null)),
+            "citations_delta" => self.citation(&delta.object("citation")),
             _ => {}
         }
         Ok(())
@@ -268,10 +274,10 @@ impl Messages {
         }
     }
 
-    fn citation(&mut self, citation: &Value) {
+    fn citation(&mut self, citation: &Fields<'_>) {
         // One without an address is of a document that the client sent; no other API has a place for it.
-        let Some(url) = text(citation.get("url")) else { return self.blocks.dropped("citations") };
-        let title = text(citation.get("title"));
+        let Some(url) = citation.text("url") else { return self.blocks.dropped("citations") };
+        let title = citation.text("title");
         // Most come ahead of the words.
         if !self.blocks.citation(url.clone(), title.clone()) {
             self.cited.push((url, title));
@@ -296,9 +302,9 @@ impl Messages {
         Ok(())
     }
 
-    fn saw_reason(&mut self, holder: &Value) {
-        self.reason = text(holder.get("stop_reason")).or(self.reason.take());
-        self.sequence = text(holder.get("stop_sequence")).or(self.sequence.take());
+    fn saw_reason(&mut self, holder: &Fields<'_>) {
+        self.reason = holder.text("stop_reason").or(self.reason.take());
+        self.sequence = holder.text("stop_sequence").or(self.sequence.take());
     }
 
     fn seal(&mut self, kind: OpaqueKind, value: String) {

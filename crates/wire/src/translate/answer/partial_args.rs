@@ -3,6 +3,7 @@
 //!
 //! Source: `partialArgs` of a `functionCall` in Google's Gemini API reference, and recorded streams.
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// How far behind the end of a list an index may point. A path that points further is nonsense, and would cost memory.
@@ -12,6 +13,8 @@ const LARGEST_GAP: usize = 1024;
 #[derive(Debug, Default)]
 pub struct PartialArgs {
     root: Option<Value>,
+    /// Arguments that came in one piece, in their own text: no number of theirs changes.
+    whole: Option<String>,
     /// The path of the string that is to be continued.
     open: Option<String>,
 }
@@ -28,6 +31,7 @@ impl PartialArgs {
     /// # Errors
     /// When the path cannot be understood, or leads through something that is no container; the path is the error.
     pub fn add(&mut self, part: &Value) -> Result<(), String> {
+        self.take_apart();
         let path = part.get("jsonPath").and_then(Value::as_str).unwrap_or_default();
         let steps = steps(path).ok_or_else(|| path.to_owned())?;
         let value = ["stringValue", "numberValue", "boolValue", "nullValue"]
@@ -45,17 +49,29 @@ impl PartialArgs {
         Ok(())
     }
 
-    /// Takes what came of the arguments in one piece.
-    pub fn merge(&mut self, args: &Map<String, Value>) {
-        if let Value::Object(object) = self.root.get_or_insert_with(|| Value::Object(Map::new())) {
-            object.extend(args.iter().map(|(key, value)| (key.clone(), value.clone())));
+    /// Takes what came of the arguments in one piece: an object.
+    pub fn merge(&mut self, args: &RawValue) {
+        if self.root.is_none() && self.whole.is_none() {
+            self.whole = Some(args.get().to_owned());
+            return;
+        }
+        self.take_apart();
+        if let (Some(Value::Object(object)), Ok(args)) = (&mut self.root, serde_json::from_str::<Map<_, _>>(args.get()))
+        {
+            object.extend(args);
         }
     }
 
     /// The arguments as JSON text; empty where there are none.
     #[must_use]
     pub fn text(&self) -> String {
-        self.root.as_ref().map(Value::to_string).unwrap_or_default()
+        self.whole.clone().or_else(|| self.root.as_ref().map(Value::to_string)).unwrap_or_default()
+    }
+
+    fn take_apart(&mut self) {
+        if let Some(whole) = self.whole.take() {
+            self.root = serde_json::from_str(&whole).ok();
+        }
     }
 }
 
@@ -152,6 +168,19 @@ mod tests {
         ]);
         assert_eq!(text, Ok(r#"{"a":[{"b":"xy"},0.5],"odd.name":{"q\"":true},"n":null,"s":""}"#.to_owned()));
         assert_eq!(all(&[]), Ok(String::new()));
+    }
+
+    #[test]
+    fn one_piece_keeps_its_text_until_another_comes() {
+        let piece = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let mut args = PartialArgs::default();
+        args.merge(&piece(r#"{"n": 12345678901234567890123}"#));
+        assert_eq!(args.text(), r#"{"n": 12345678901234567890123}"#);
+        let mut args = PartialArgs::default();
+        args.merge(&piece(r#"{"a": 1}"#));
+        args.merge(&piece(r#"{"b": 2}"#));
+        args.add(&json!({"jsonPath": "$.c", "numberValue": 3})).unwrap();
+        assert_eq!(args.text(), r#"{"a":1,"b":2,"c":3}"#);
     }
 
     #[test]
