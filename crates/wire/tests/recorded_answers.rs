@@ -149,7 +149,8 @@ fn read_all(api: &UpstreamApi, file: &str, answers: &[Vec<Value>]) -> (Told, Vec
     for answer in answers {
         let bytes = stream(answer);
         let events = read(api, &bytes, usize::MAX);
-        for piece in [1, 13] {
+        // Byte by byte takes long for the largest, and what is between their events is no different.
+        for piece in if bytes.len() < 100_000 { [1, 13] } else { [61, 4093] } {
             assert_eq!(read(api, &bytes, piece), events, "{file} in pieces of {piece}");
         }
         all.push(told(&events));
