@@ -15,6 +15,7 @@ mod local_models;
 mod location;
 mod notice;
 mod notices;
+mod recompose;
 mod reducer;
 pub mod running;
 mod start;

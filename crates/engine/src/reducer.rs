@@ -9,7 +9,7 @@ use pilotlight_config::settings_store::SettingsState;
 use pilotlight_config::store::ConfigState;
 use pilotlight_gateway::{Cooldown, Event, Outcome, Phase, Served};
 use pilotlight_ledger::Ledger;
-use pilotlight_runtime::{KeeperState, Occurrence, Warmth};
+use pilotlight_runtime::{KeeperState, Occurrence, Stay, Warmth};
 use pilotlight_wire::Location;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
@@ -213,9 +213,17 @@ impl Reducer {
                 .map(|(provider, runtime)| RuntimeSummary {
                     provider: provider.clone(),
                     kind: runtime.kind.map_or("unknown", pilotlight_runtime::RuntimeKind::name).to_owned(),
+                    title: runtime.kind.map_or("the server", pilotlight_runtime::RuntimeKind::title).to_owned(),
+                    version: runtime.version.clone(),
                     address: runtime.address.to_string(),
                     reachable: runtime.reachable,
                     detail: runtime.detail.clone(),
+                    loads: runtime.capabilities.loads,
+                    load_context: runtime.capabilities.load_context,
+                    unloads: runtime.capabilities.unloads,
+                    pushes: runtime.capabilities.pushes,
+                    keeping_warm: runtime.capabilities.keeping_warm.to_string(),
+                    cannot_tell: runtime.capabilities.cannot_tell.iter().map(ToString::to_string).collect(),
                 })
                 .collect(),
             cooldowns,
@@ -258,6 +266,15 @@ fn summary(entry: &crate::compose::Entry, catalogue: &Catalogue, keeper: &Keeper
         loaded_context: kept
             .filter(|local| matches!(local.state, Warmth::Warm { .. }))
             .and_then(|local| local.loaded_context),
+        quantization: kept.and_then(|local| local.quantization.clone()),
+        size_bytes: kept.and_then(|local| local.size_bytes),
+        activity: kept.and_then(|local| local.activity).map(|activity| activity.doing.name().to_owned()),
+        progress: kept.and_then(|local| local.progress),
+        stays_until: kept.and_then(|local| match local.stay {
+            Stay::Until { at, .. } => Some(clock.unix(at)),
+            Stay::Untold | Stay::ForGood => None,
+        }),
+        last_used: kept.and_then(|local| local.last_used).map(|used| clock.unix(used)),
         kept_warm: kept.is_some_and(|local| local.kept_warm),
         manageable: kept.is_some_and(|local| local.manageable),
         barred: entry.barred.clone(),

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pilotlight_config::settings_store::{SettingsState, SettingsStore};
-use pilotlight_config::store::{ConfigState, ConfigStore};
+use pilotlight_config::settings_store::SettingsStore;
+use pilotlight_config::store::ConfigStore;
 use pilotlight_config::{ConfigLocation, Home};
 use pilotlight_gateway::Gateway;
 use pilotlight_ledger::Ledger;
@@ -18,13 +18,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::{open_to_others, token};
 use crate::commands::Commands;
-use crate::compose::{Composition, compose};
+use crate::compose::compose;
 use crate::editor::Editor;
 use crate::error::StartError;
 use crate::listener::Listener;
 use crate::local_models::KeptModels;
 use crate::notice::Notice;
 use crate::notices::NoticeBoard;
+use crate::recompose::{Inputs, Outputs, recompose};
 use crate::reducer::{Reducer, Sources};
 use crate::running::{Claim, Refused};
 use crate::state::AppState;
@@ -93,15 +94,14 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
     let (routes_out, routes) = watch::channel(first.routes.clone());
     let (plan_out, plan) = watch::channel(first.plan.clone());
     let (composition_out, composition) = watch::channel(first);
-    tokio::spawn(recompose(
-        Inputs { config: config.watch(), settings: settings.watch(), home: home.clone() },
-        Outputs { token: token_out, routes: routes_out, plan: plan_out, composition: composition_out },
-        stop.clone(),
-    ));
-
     let ledger = Ledger::open(&home.ledger_file()).map_err(opening("the ledger"))?;
     forget_old(&ledger, now.ledger.keep_days).await;
     let keeper = Keeper::spawn(plan);
+    tokio::spawn(recompose(
+        Inputs { config: config.watch(), settings: settings.watch(), keeper: keeper.state(), home: home.clone() },
+        Outputs { token: token_out, routes: routes_out, plan: plan_out, composition: composition_out },
+        stop.clone(),
+    ));
     let (events_out, events) = mpsc::unbounded_channel();
     let local = Arc::new(KeptModels::follow(keeper.clone(), stop.clone()));
     let gateway = Gateway::new(routes.clone(), local, events_out);
@@ -193,55 +193,6 @@ async fn forget_old(ledger: &Ledger, keep_days: u32) {
     let Some(before) = before.and_then(|then| u64::try_from(then.as_millis()).ok()) else { return };
     if let Err(error) = ledger.forget_before(before).await {
         tracing::error!(%error, "old requests could not be removed from the ledger");
-    }
-}
-
-/// What the composition is made of.
-struct Inputs {
-    config: watch::Receiver<Arc<ConfigState>>,
-    settings: watch::Receiver<Arc<SettingsState>>,
-    home: Home,
-}
-
-/// Who is given the composition.
-struct Outputs {
-    token: watch::Sender<Option<Secret>>,
-    routes: watch::Sender<Arc<pilotlight_gateway::Routes>>,
-    plan: watch::Sender<Arc<pilotlight_runtime::Plan>>,
-    composition: watch::Sender<Composition>,
-}
-
-/// Composes anew whenever a file in force changes. A request in flight keeps the routes it was given.
-async fn recompose(mut inputs: Inputs, outputs: Outputs, stop: CancellationToken) {
-    loop {
-        let changed = async {
-            tokio::select! {
-                changed = inputs.config.changed() => changed,
-                changed = inputs.settings.changed() => changed,
-            }
-        };
-        if stop.run_until_cancelled(changed).await.is_none_or(|changed| changed.is_err()) {
-            return;
-        }
-        let configuration = inputs.config.borrow_and_update().in_force.clone();
-        let settings = inputs.settings.borrow_and_update().settings.clone();
-        let token = match token(&settings, &inputs.home) {
-            Ok(token) => token,
-            Err(error) => {
-                // Without a token that can be read, the one in force stays: never none.
-                tracing::error!(%error, "the token cannot be read: the old one stays");
-                outputs.token.borrow().clone()
-            }
-        };
-        let next = compose(&configuration, &settings, token.clone());
-        outputs.token.send_replace(token);
-        outputs.plan.send_if_modified(|plan| {
-            let changed = *plan != next.plan;
-            *plan = next.plan.clone();
-            changed
-        });
-        outputs.routes.send_replace(next.routes.clone());
-        outputs.composition.send_replace(next);
     }
 }
 

@@ -157,6 +157,22 @@ pub struct ModelSummary {
     /// What the runtime has loaded, in tokens.
     #[ts(type = "number | null")]
     pub loaded_context: Option<u64>,
+    /// Such as `Q4_K_M`, where its runtime tells.
+    pub quantization: Option<String>,
+    /// What it takes on disk, in bytes, where its runtime tells.
+    #[ts(type = "number | null")]
+    pub size_bytes: Option<u64>,
+    /// What it is doing, in words, where its runtime tells: `idle`, `reading the prompt`, `answering`.
+    pub activity: Option<String>,
+    /// How far its load has come, in percent, where its runtime tells.
+    pub progress: Option<u8>,
+    /// Unix time in milliseconds at which its idle timer strikes if nobody uses it; none where it has none, or where
+    /// that is not known.
+    #[ts(type = "number | null")]
+    pub stays_until: Option<u64>,
+    /// Unix time in milliseconds of its last use, where that is known.
+    #[ts(type = "number | null")]
+    pub last_used: Option<u64>,
     /// Whether the keeper holds it warm.
     pub kept_warm: bool,
     /// Whether it can be loaded and unloaded from here.
@@ -210,14 +226,30 @@ pub enum ModelState {
 pub struct RuntimeSummary {
     /// The provider's id.
     pub provider: String,
-    /// `lmstudio` or `openai-compatible`.
+    /// `lmstudio`, `ollama`, `llama-server`, `vllm`, `litellm`, `openai-compatible`; `unknown` until it has answered.
     pub kind: String,
-    /// Its address.
+    /// What a person calls it, such as `LM Studio`.
+    pub title: String,
+    /// Its version, where it tells.
+    pub version: Option<String>,
+    /// Where it is: the configuration's address, or another port of this machine where it was found again.
     pub address: String,
     /// Whether it answered when it was last asked.
     pub reachable: bool,
     /// What was seen when it did not.
     pub detail: Option<String>,
+    /// Whether it can be told to load a model.
+    pub loads: bool,
+    /// Whether a load can name a context length.
+    pub load_context: bool,
+    /// Whether it can be told to unload a model.
+    pub unloads: bool,
+    /// Whether it tells by itself that something changed.
+    pub pushes: bool,
+    /// What keeping a model warm takes there, as a sentence.
+    pub keeping_warm: String,
+    /// What it does not tell, such as `when a model was last used`.
+    pub cannot_tell: Vec<String>,
 }
 
 /// An upstream that failed and is passed over for a while, unless nobody else is left.

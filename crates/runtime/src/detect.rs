@@ -15,13 +15,16 @@ use crate::adapter::lmstudio::{GREETING, LmStudio, is_greeting};
 use crate::adapter::ollama::Ollama;
 use crate::adapter::openai_compatible::OpenaiCompatible;
 use crate::adapter::vllm::Vllm;
-use crate::adapter::{Adapter, LookFailure, litellm, llama_server, lmstudio_home, ollama, vllm};
+use crate::adapter::{Adapter, LookFailure, litellm, llama_server, lmstudio_home, lmstudio_start, ollama, vllm};
 use crate::{RuntimeKind, WatchedProvider};
 
 /// Makes the adapter of a provider.
 pub(crate) trait Connect: Send + Sync + 'static {
     /// Asks what runs there, where the plan does not say.
     fn connect<'a>(&'a self, provider: &'a WatchedProvider) -> BoxFuture<'a, Result<Arc<dyn Adapter>, LookFailure>>;
+
+    /// Starts its server, where it is one of this machine that can be started. The error is in words.
+    fn start<'a>(&'a self, provider: &'a WatchedProvider) -> BoxFuture<'a, Result<(), String>>;
 }
 
 /// Asks over HTTP.
@@ -101,6 +104,23 @@ impl Connect for ByAsking {
                 RuntimeKind::LiteLlm => Arc::new(LiteLlm::new(http)),
                 RuntimeKind::OpenaiCompatible => Arc::new(OpenaiCompatible::new(http)),
             })
+        }
+        .boxed()
+    }
+
+    fn start<'a>(&'a self, provider: &'a WatchedProvider) -> BoxFuture<'a, Result<(), String>> {
+        async move {
+            if !is_loopback(&provider.root) {
+                return Err("it is on another machine: start it there".to_owned());
+            }
+            // Of another runtime it is known how to ask it, not how its owner starts it.
+            let port = provider.root.port_or_known_default();
+            let by_port = provider.runtime.is_none()
+                && lmstudio_home::server_port(self.user_home.as_deref()).await.is_some_and(|own| Some(own) == port);
+            if !by_port && !self.may_have_moved(provider) {
+                return Err("only LM Studio can be started from here: start this one as you did before".to_owned());
+            }
+            lmstudio_start::start_server(self.user_home.as_deref(), port.unwrap_or_default()).await
         }
         .boxed()
     }

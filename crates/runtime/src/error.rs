@@ -24,6 +24,17 @@ pub enum KeeperError {
         /// What was seen.
         detail: String,
     },
+    /// The plan has no such provider, or several and none was named.
+    #[error("{0}")]
+    UnknownProvider(String),
+    /// The runtime could not be started.
+    #[error("{provider} was not started: {detail}")]
+    NotStarted {
+        /// The provider's id.
+        provider: String,
+        /// Why, and what to do.
+        detail: String,
+    },
     /// The runtime answers and does not have the model.
     #[error("{0} is not on its runtime: download it there, or correct the model's id in the configuration")]
     Missing(ModelRef),
@@ -54,7 +65,12 @@ impl KeeperError {
     pub fn retryable(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Busy { .. } | Self::Dropped(_) => true,
-            Self::UnknownModel(_) | Self::Unsupported { .. } | Self::Missing(_) | Self::Failed { .. } => false,
+            Self::UnknownModel(_)
+            | Self::UnknownProvider(_)
+            | Self::NotStarted { .. }
+            | Self::Unsupported { .. }
+            | Self::Missing(_)
+            | Self::Failed { .. } => false,
         }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod litellm;
 pub(crate) mod llama_server;
 pub(crate) mod lmstudio;
 pub(crate) mod lmstudio_home;
+pub(crate) mod lmstudio_start;
 mod lmstudio_watch;
 pub(crate) mod ollama;
 pub(crate) mod openai_compatible;

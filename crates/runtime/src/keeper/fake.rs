@@ -25,6 +25,7 @@ pub(super) struct Inner {
     pub(super) load_time: Duration,
     pub(super) refuses: bool,
     pub(super) connects: usize,
+    pub(super) starts: usize,
     pub(super) looks: usize,
     pub(super) loads: usize,
     pub(super) loading_now: usize,
@@ -62,6 +63,18 @@ impl Connect for Fake {
             self.up()?;
             self.with(|inner| inner.connects += 1);
             Ok(Arc::new(self.clone()) as Arc<dyn Adapter>)
+        }
+        .boxed()
+    }
+
+    fn start<'a>(&'a self, _: &'a WatchedProvider) -> BoxFuture<'a, Result<(), String>> {
+        async move {
+            sleep(Duration::from_secs(1)).await;
+            self.with(|inner| {
+                inner.starts += 1;
+                inner.refuses = false;
+            });
+            Ok(())
         }
         .boxed()
     }

@@ -37,6 +37,7 @@ pub(super) enum Result {
     Touched { model: ModelRef, result: std::result::Result<(), LoadFailure> },
     Gone(Cause),
     News(News),
+    Started(std::result::Result<(), String>),
     Aborted,
 }
 
@@ -145,6 +146,11 @@ async fn touch_on(adapter: &dyn Adapter, wish: &LoadWish) -> std::result::Result
         Some(seen) if seen.presence.occupies() => adapter.touch(order_for(wish, Some(&seen))).await,
         _ => Err(LoadFailure::new(LoadFailureKind::Missing, "it went before it was used")),
     }
+}
+
+/// Starts the server.
+pub(super) async fn start(connect: Arc<dyn Connect>, provider: Arc<WatchedProvider>) -> Done {
+    Done { made: None, result: Result::Started(connect.start(&provider).await) }
 }
 
 /// What the runtime tells by itself.

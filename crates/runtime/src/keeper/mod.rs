@@ -15,20 +15,25 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pilotlight_wire::ModelRef;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::adapter::lmstudio::APP_PORTS;
 use crate::detect::{ByAsking, Connect};
-use crate::{KeeperError, KeeperState, Loaded, Occurrence, Plan, Trouble, WatchedProvider};
+use crate::{KeeperError, KeeperState, Loaded, Occurrence, Plan, RuntimeStatus, Trouble, WatchedProvider};
 
 use owner::{Command, Owner};
 
 /// So many occurrences wait for a slow listener before it misses the oldest.
 const OCCURRENCES: usize = 256;
+
+/// How long a server that was told to start may take until it answers.
+const STARTED: Duration = Duration::from_secs(30);
 
 /// Holds models warm. Clones are handles of the same keeper; when the last one is dropped, it ends.
 #[derive(Clone, Debug)]
@@ -138,6 +143,37 @@ impl Keeper {
     pub async fn unload(&self, model: &ModelRef) -> Result<(), KeeperError> {
         let (reply, answer) = oneshot::channel();
         self.ask(model, Command::Unload { model: model.clone(), reply }, answer).await
+    }
+
+    /// A person wants the server of a provider started; returns when it answers. Only LM Studio on this machine can be,
+    /// by its own command line.
+    ///
+    /// # Errors
+    /// [`KeeperError::NotStarted`] says why not, and what to do; [`KeeperError::UnknownProvider`].
+    pub async fn start_runtime(&self, provider: &str) -> Result<RuntimeStatus, KeeperError> {
+        let link = self.shared.links.borrow().get(provider).cloned();
+        let Some(link) = link else {
+            let known = self.shared.links.borrow().keys().cloned().collect::<Vec<_>>().join(", ");
+            let message = format!("no local provider is called {provider:?}: there is {known}");
+            return Err(KeeperError::UnknownProvider(message));
+        };
+        let dropped = || KeeperError::NotStarted {
+            provider: provider.to_owned(),
+            detail: "it left the configuration meanwhile".into(),
+        };
+        let (reply, answer) = oneshot::channel();
+        link.send(Command::Start { reply }).map_err(|_| dropped())?;
+        answer.await.map_err(|_| dropped())??;
+        let mut states = self.shared.state.clone();
+        let up = |state: &Arc<KeeperState>| state.runtimes.get(provider).is_some_and(|runtime| runtime.reachable);
+        match timeout(STARTED, states.wait_for(up)).await {
+            Ok(Ok(state)) => state.runtimes.get(provider).cloned().ok_or_else(dropped),
+            Ok(Err(_)) => Err(dropped()),
+            Err(_) => Err(KeeperError::NotStarted {
+                provider: provider.to_owned(),
+                detail: format!("it was told to start, and does not answer after {} s", STARTED.as_secs()),
+            }),
+        }
     }
 
     /// A request met trouble with the model, `detail` in the upstream's words. The keeper looks at once, a few times a

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info};
 
 use super::jobs::{self, Done, Made, Result as Outcome};
-use crate::adapter::{Adapter, LookFailure};
+use crate::adapter::{Adapter, LookFailure, News};
 use crate::detect::Connect;
 use crate::track::{Effect, Track};
 use crate::{KeeperError, KeeperState, Loaded, Occurrence, RuntimeStatus, Trouble, WatchedModel, WatchedProvider};
@@ -27,6 +27,7 @@ pub(super) enum Command {
     Want { model: ModelRef, insist: bool },
     Load { model: ModelRef, reply: oneshot::Sender<Result<Loaded, KeeperError>> },
     Unload { model: ModelRef, reply: oneshot::Sender<Result<(), KeeperError>> },
+    Start { reply: oneshot::Sender<Result<(), KeeperError>> },
     Trouble { model: ModelRef, trouble: Trouble, detail: String },
     Busy { model: ModelRef, begins: bool },
 }
@@ -50,6 +51,7 @@ pub(super) struct Owner {
     listening: Option<AbortHandle>,
     loads: Waiting<Loaded>,
     unloads: Waiting<()>,
+    starts: Vec<oneshot::Sender<Result<(), KeeperError>>>,
     publish: Arc<watch::Sender<Arc<KeeperState>>>,
     occurrences: broadcast::Sender<Occurrence>,
 }
@@ -74,6 +76,7 @@ impl Owner {
             listening: None,
             loads: Waiting::new(),
             unloads: Waiting::new(),
+            starts: Vec::new(),
             publish,
             occurrences,
         };
@@ -115,6 +118,12 @@ impl Owner {
                 self.unloads.entry(model.clone()).or_default().push(reply);
                 self.track.unload(&model);
             }
+            Command::Start { reply } => {
+                if self.starts.is_empty() {
+                    self.jobs.push(jobs::start(self.connect.clone(), self.provider.clone()).boxed());
+                }
+                self.starts.push(reply);
+            }
             Command::Trouble { model, trouble, detail } => {
                 debug!(%model, ?trouble, detail, "a request met trouble");
                 self.track.trouble(&model, trouble, &detail, now);
@@ -148,6 +157,14 @@ impl Owner {
             Outcome::News(news) => {
                 self.track.heard(&news, now);
                 self.listen();
+            }
+            Outcome::Started(result) => {
+                let provider = self.provider.id.clone();
+                let answer = result.map_err(|detail| KeeperError::NotStarted { provider, detail });
+                for reply in self.starts.drain(..) {
+                    let _ = reply.send(answer.clone());
+                }
+                self.track.heard(&News::Changed, now);
             }
             Outcome::Gone(cause) => self.track.gone_because(cause),
             Outcome::Aborted => {}

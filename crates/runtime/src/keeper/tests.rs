@@ -199,6 +199,21 @@ async fn a_server_that_goes_and_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_is_started_when_a_person_asks_and_only_then() {
+    let fake = Fake::new(&["m"], LOAD);
+    fake.with(|inner| inner.refuses = true);
+    let scene = Scene::new(&fake, &["m"]);
+    sleep(Duration::from_secs(3600)).await;
+    assert_eq!(fake.with(|inner| inner.starts), 0);
+    let (one, two) = tokio::join!(scene.keeper.start_runtime("studio"), scene.keeper.start_runtime("studio"));
+    assert!(one.unwrap().reachable && two.unwrap().reachable);
+    assert_eq!(fake.with(|inner| inner.starts), 1);
+    scene.warm("m").await;
+    let unknown = scene.keeper.start_runtime("cellar").await.unwrap_err();
+    assert!(unknown.to_string().contains("studio"), "{unknown}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_plan_changes() {
     let fake = Fake::new(&["m", "n"], LOAD);
     let scene = Scene::new(&fake, &["m"]);

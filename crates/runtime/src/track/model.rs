@@ -162,16 +162,25 @@ impl Details {
         if seen.clock != Clock::Untold {
             self.clock = seen.clock;
         }
-        self.used = seen.idle.and_then(|idle| now.checked_sub(idle)).or(self.used);
-        self.leaves = match (seen.left, seen.idle, seen.clock) {
+        self.used = steady(self.used, seen.idle.and_then(|idle| now.checked_sub(idle)).or(self.used));
+        let leaves = match (seen.left, seen.idle, seen.clock) {
             (Some(left), _, _) => Some(now + left),
             (None, Some(idle), Clock::After(timer)) => Some(now + timer.saturating_sub(idle)),
             (None, _, Clock::Never) => None,
             _ => self.leaves,
         };
+        self.leaves = steady(self.leaves, leaves);
         self.activity = seen.activity.or(self.activity);
         self.unlisted = false;
     }
+}
+
+/// A moment reckoned back from how long ago it was: the same one as before where it differs only by the reckoning, so
+/// that nothing is published anew for it.
+fn steady(before: Option<Instant>, now: Option<Instant>) -> Option<Instant> {
+    let (Some(old), Some(new)) = (before, now) else { return now };
+    let apart = new.saturating_duration_since(old).max(old.saturating_duration_since(new));
+    if apart < Duration::from_secs(1) { before } else { now }
 }
 
 impl Model {

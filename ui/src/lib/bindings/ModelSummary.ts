@@ -43,6 +43,31 @@ contextWindow: number | null,
  */
 loadedContext: number | null, 
 /**
+ * Such as `Q4_K_M`, where its runtime tells.
+ */
+quantization: string | null, 
+/**
+ * What it takes on disk, in bytes, where its runtime tells.
+ */
+sizeBytes: number | null, 
+/**
+ * What it is doing, in words, where its runtime tells: `idle`, `reading the prompt`, `answering`.
+ */
+activity: string | null, 
+/**
+ * How far its load has come, in percent, where its runtime tells.
+ */
+progress: number | null, 
+/**
+ * Unix time in milliseconds at which its idle timer strikes if nobody uses it; none where it has none, or where
+ * that is not known.
+ */
+staysUntil: number | null, 
+/**
+ * Unix time in milliseconds of its last use, where that is known.
+ */
+lastUsed: number | null, 
+/**
  * Whether the keeper holds it warm.
  */
 keptWarm: boolean, 

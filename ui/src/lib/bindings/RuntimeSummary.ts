@@ -9,11 +9,19 @@ export type RuntimeSummary = {
  */
 provider: string, 
 /**
- * `lmstudio` or `openai-compatible`.
+ * `lmstudio`, `ollama`, `llama-server`, `vllm`, `litellm`, `openai-compatible`; `unknown` until it has answered.
  */
 kind: string, 
 /**
- * Its address.
+ * What a person calls it, such as `LM Studio`.
+ */
+title: string, 
+/**
+ * Its version, where it tells.
+ */
+version: string | null, 
+/**
+ * Where it is: the configuration's address, or another port of this machine where it was found again.
  */
 address: string, 
 /**
@@ -23,4 +31,28 @@ reachable: boolean,
 /**
  * What was seen when it did not.
  */
-detail: string | null, };
+detail: string | null, 
+/**
+ * Whether it can be told to load a model.
+ */
+loads: boolean, 
+/**
+ * Whether a load can name a context length.
+ */
+loadContext: boolean, 
+/**
+ * Whether it can be told to unload a model.
+ */
+unloads: boolean, 
+/**
+ * Whether it tells by itself that something changed.
+ */
+pushes: boolean, 
+/**
+ * What keeping a model warm takes there, as a sentence.
+ */
+keepingWarm: string, 
+/**
+ * What it does not tell, such as `when a model was last used`.
+ */
+cannotTell: Array<string>, };
