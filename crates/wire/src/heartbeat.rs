@@ -47,8 +47,8 @@ impl Heart {
             }
             ClientApi::Messages => event(Some("ping"), &json!({"type": "ping"})),
             ClientApi::Chat => {
-                let delta = if first { json!({"role": "assistant", "content": ""}) } else { json!({}) };
-                let choice = json!({"index": 0, "delta": delta, "finish_reason": null});
+                // No role: the upstream's first chunk has it, and OpenAI's SDKs would add the two up.
+                let choice = json!({"index": 0, "delta": {}, "finish_reason": null});
                 event(None, &self.chunk("chatcmpl", "chat.completion.chunk", &choice))
             }
             ClientApi::Completions | ClientApi::Embeddings => {
