@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pilotlight_gateway::{LocalModels, Readiness, Trouble};
-use pilotlight_runtime::{Keeper, KeeperState, RuntimeKind, Warmth};
+use pilotlight_runtime::{Doing, Keeper, KeeperState, RuntimeKind, Warmth};
 use pilotlight_wire::ModelRef;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -71,6 +71,12 @@ impl LocalModels for KeptModels {
 
     fn busy(&self, model: &ModelRef) -> Box<dyn Send> {
         Box::new(self.keeper.busy(model))
+    }
+
+    fn is_working(&self, model: &ModelRef) -> bool {
+        let states = self.states.borrow();
+        let activity = states.models.get(model).and_then(|local| local.activity);
+        activity.is_some_and(|activity| activity.doing != Doing::Idle || activity.queued > 0)
     }
 
     fn context(&self, model: &ModelRef) -> Option<u64> {
