@@ -13,6 +13,7 @@ mod output;
 mod pages;
 mod provider;
 mod remote;
+mod runtime;
 mod serve;
 mod text;
 mod token;
@@ -100,6 +101,11 @@ enum Command {
         #[command(flatten)]
         output: OutputArguments,
     },
+    /// Show the local runtimes (what each can be told, and what it cannot tell), or start LM Studio's server
+    Runtime {
+        #[command(subcommand)]
+        command: runtime::RuntimeCommand,
+    },
     /// Keep the providers' keys: in the keychain, a private file, a variable, or the configuration
     Key {
         #[command(subcommand)]
@@ -183,6 +189,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Chain { command } => command.json(),
         Command::Provider { command } => command.json(),
         Command::Key { command } => command.json(),
+        Command::Runtime { command } => command.json(),
         Command::Token { command, .. } => command.as_ref().is_some_and(token::TokenCommand::json),
         Command::Serve(_) | Command::Demo(_) => false,
     };
@@ -201,6 +208,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Unload { model, .. } => remote::unload(&model, json).await,
         Command::Retry { provider, .. } => remote::retry(provider.as_deref(), json).await,
         Command::Key { command } => command.run(),
+        Command::Runtime { command } => command.run().await,
         Command::Token { command: None, files } => config_commands::token(&files),
         Command::Token { command: Some(command), files } => command.run(&files),
         Command::Demo(arguments) => demo::run(arguments).await,

@@ -84,7 +84,7 @@ pub(crate) struct RunningEngine {
 
 impl RunningEngine {
     /// The one of this process's environment.
-    fn of_process() -> Result<Self, Failure> {
+    pub(crate) fn of_process() -> Result<Self, Failure> {
         Self::at(&Home::from(&Environment::of_process()))
     }
 
@@ -160,6 +160,11 @@ impl RunningEngine {
 
     async fn command<T: DeserializeOwned>(&self, command: &str, model: &str) -> Result<T, Failure> {
         self.ask(self.request(Method::POST, command).json(&json!({ "model": model }))).await
+    }
+
+    /// Tells it something by the path below `/pilotlight`.
+    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Failure> {
+        self.ask(self.request(Method::POST, path).json(body)).await
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pilotlight_config::store::{ConfigStore, StoreError};
 use pilotlight_gateway::Gateway;
-use pilotlight_runtime::{Keeper, KeeperError, Loaded};
+use pilotlight_runtime::{Keeper, KeeperError, Loaded, RuntimeStatus};
 use pilotlight_wire::ModelRef;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -84,6 +84,28 @@ impl Commands {
             .collect())
     }
 
+    /// Starts the server of a local provider, and returns when it answers. Without a name: that of the one provider
+    /// whose server is away.
+    pub(crate) async fn start_runtime(&self, provider: Option<&str>) -> Result<RuntimeStatus, CommandError> {
+        let provider = match provider {
+            Some(provider) => provider.trim().to_lowercase(),
+            None => {
+                let state = self.state();
+                let away: Vec<_> = state.runtimes.iter().filter(|runtime| !runtime.reachable).collect();
+                match away.as_slice() {
+                    [one] => one.provider.clone(),
+                    [] => return Err(CommandError::new("not-started", "every local server answers already")),
+                    several => {
+                        let names: Vec<_> = several.iter().map(|runtime| runtime.provider.as_str()).collect();
+                        let message = format!("several servers are away: name one of {}", names.join(", "));
+                        return Err(CommandError::new("bad-request", message));
+                    }
+                }
+            }
+        };
+        self.keeper.start_runtime(&provider).await.map_err(|error| keeper_error(&error))
+    }
+
     fn resolve(&self, name: &str) -> Result<ModelRef, CommandError> {
         let configuration = self.config.watch().borrow().in_force.clone();
         configuration.resolve(name).ok_or_else(|| {
@@ -109,6 +131,8 @@ impl Commands {
 fn keeper_error(error: &KeeperError) -> CommandError {
     let code = match error {
         KeeperError::UnknownModel(_) => "not-local",
+        KeeperError::UnknownProvider(_) => "unknown-provider",
+        KeeperError::NotStarted { .. } => "not-started",
         KeeperError::Unsupported { .. } => "unsupported",
         KeeperError::Unreachable { .. } => "unreachable",
         KeeperError::Missing(_) => "missing",

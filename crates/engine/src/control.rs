@@ -28,6 +28,7 @@ pub(crate) fn routes(commands: Commands) -> Router {
         .route("/pilotlight/load", post(load))
         .route("/pilotlight/unload", post(unload))
         .route("/pilotlight/retry", post(retry))
+        .route("/pilotlight/runtime/start", post(start_runtime))
         .with_state(commands)
 }
 
@@ -60,6 +61,21 @@ pub(crate) fn editor_routes(editor: &Editor) -> Router {
 #[derive(Deserialize)]
 struct Named {
     model: String,
+}
+
+#[derive(Deserialize)]
+struct NamedProvider {
+    /// None: the one whose server is away.
+    provider: Option<String>,
+}
+
+async fn start_runtime(State(commands): State<Commands>, Json(named): Json<NamedProvider>) -> Response {
+    answer(
+        commands
+            .start_runtime(named.provider.as_deref())
+            .await
+            .map(|started| serde_json::json!({ "address": started.address.as_str(), "version": started.version })),
+    )
 }
 
 async fn state(State(commands): State<Commands>) -> Json<Arc<AppState>> {

@@ -127,6 +127,15 @@ impl Engine {
         self.inner.commands.retry(provider)
     }
 
+    /// Starts the server of a local provider (without a name: of the one that is away); returns when it answers. Only
+    /// LM Studio on this machine can be.
+    ///
+    /// # Errors
+    /// When there is no such provider, or its server cannot be started, with what to do.
+    pub async fn start_runtime(&self, provider: Option<&str>) -> Result<(), CommandError> {
+        self.inner.commands.start_runtime(provider).await.map(|_| ())
+    }
+
     /// What the Models page asks for, by the names of the paths below `/pilotlight`, such as `config/preview`; `body`
     /// and answer are what [`editor::types`] has for it. No secret is in the answer.
     ///
