@@ -139,8 +139,6 @@ fn keeper_error(error: &KeeperError) -> CommandError {
         KeeperError::Busy { .. } => "busy",
         KeeperError::Failed { .. } => "load-failed",
         KeeperError::Dropped(_) => "superseded",
-        KeeperError::UnknownProvider(_) => "unknown-provider",
-        KeeperError::NotStarted { .. } => "not-started",
     };
     let advice = match error {
         KeeperError::Unreachable { .. } => ". Start its server, or correct its baseUrl in the configuration",
