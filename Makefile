@@ -6,7 +6,7 @@ target   = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 display  = $(if $(DISPLAY)$(WAYLAND_DISPLAY),yes,$(if $(filter Darwin,$(shell uname -s)),yes))
 ui_files = $(shell find ui/src icons -type f) ui/index.html ui/vite.config.ts ui/package.json
 
-.PHONY: help run demo build build-cli test test-rust test-ui test-desktop test-openclaw lint icons clean
+.PHONY: help run demo build build-cli test test-rust test-ui test-desktop test-openclaw bench lint icons clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,11 @@ test-desktop: ui/dist/index.html ## The real tray, window and notifications unde
 
 test-openclaw: ## OpenClaw itself, in both versions, on the files that we write (installs them from npm)
 	PILOTLIGHT_TEST_OPENCLAW=1 $(CARGO) test -p pilotlight-config --test openclaw -- --nocapture
+
+# One line a crate, each of which prints its own figures. Another crate's benchmarks go on a line of their own here.
+bench: ## Times of what has to be quick, beside what it is built on
+	$(CARGO) bench -p json5-edit --bench megabyte
+	$(CARGO) bench -p pilotlight-config --bench megabyte
 
 ui/node_modules/.package-lock.json: ui/package-lock.json
 	cd ui && npm ci --no-fund --no-audit

@@ -94,6 +94,12 @@ pub(crate) async fn config_restore_comments(link: State<'_, Link>) -> Result<Val
     edit(&link, "config/restore-comments", Value::Null).await
 }
 
+/// Offers those comments no longer.
+#[tauri::command]
+pub(crate) async fn config_dismiss_comments(link: State<'_, Link>) -> Result<Value, CommandError> {
+    edit(&link, "config/dismiss-comments", Value::Null).await
+}
+
 /// The revisions that can be gone back to.
 #[tauri::command]
 pub(crate) async fn config_history(link: State<'_, Link>) -> Result<Value, CommandError> {

@@ -52,6 +52,7 @@ pub(crate) fn run() -> ExitCode {
             commands::config_redo,
             commands::config_restore,
             commands::config_restore_comments,
+            commands::config_dismiss_comments,
             commands::config_history,
             commands::provider_test,
             commands::provider_models,

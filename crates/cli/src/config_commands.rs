@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use pilotlight_config::diagnostic::{Diagnostic, Severity};
 use pilotlight_config::rules::Surroundings;
-use pilotlight_config::{ConfigLocation, Environment, Home, check as reading, settings_store, store};
+use pilotlight_config::{ConfigLocation, Environment, Home, Who, check as reading, settings_store, store};
 use serde_json::json;
 
 use crate::FileArguments;
 use crate::output::{Failure, print, show};
+use crate::remote;
 
 /// `pilotlight use MODEL`
 pub(crate) fn use_model(name: &str, files: &FileArguments, json: bool) -> Result<ExitCode, Failure> {
@@ -27,7 +28,7 @@ pub(crate) fn use_model(name: &str, files: &FileArguments, json: bool) -> Result
             format!("no model or alias is called {name:?} in {}: there is {known}", location.path.display()),
         ));
     };
-    let change = store::set_primary(&location, &environment, &model)
+    let change = store::set_primary(&location, &environment, &model, Who::Command)
         .map_err(|error| Failure::new("configuration", error.to_string()))?;
     let value = json!({
         "model": model,
@@ -47,14 +48,15 @@ pub(crate) fn use_model(name: &str, files: &FileArguments, json: bool) -> Result
 }
 
 /// `pilotlight config check [FILE]`
-pub(crate) fn check(file: Option<&Path>, json: bool) -> Result<ExitCode, Failure> {
+pub(crate) async fn check(file: Option<&Path>, json: bool) -> Result<ExitCode, Failure> {
     let environment = Environment::of_process();
     let home = Home::from(&environment);
     let location = ConfigLocation::find(&environment, &home, file);
     // Where a provider runs may be said in the settings, against what its address looks like.
     let providers = &settings_store::read(&home.settings_file(), &environment).settings.providers;
     let locations = providers.iter().filter_map(|(id, provider)| Some((id.clone(), provider.location?))).collect();
-    let read = reading::read_with(&location, &environment, &Surroundings { locations, ..Surroundings::default() });
+    let live = remote::live(&home, &location.path).await;
+    let read = reading::read_with(&location, &environment, &Surroundings { live, locations });
     let value: Vec<_> = read
         .diagnostics
         .iter()

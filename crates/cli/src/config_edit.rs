@@ -98,7 +98,13 @@ pub(crate) enum EditCommand {
         edit: EditArguments,
     },
     /// Put back the comments that another program dropped when it rewrote the file
-    RestoreComments(FileArguments),
+    RestoreComments {
+        /// Leave them out instead, and offer them no longer
+        #[arg(long)]
+        dismiss: bool,
+        #[command(flatten)]
+        file: FileArguments,
+    },
 }
 
 /// Subcommands of `pilotlight alias`.
@@ -182,9 +188,10 @@ impl EditCommand {
     /// Whether to print JSON.
     pub(crate) fn json(&self) -> bool {
         match self {
-            Self::Get { file, .. } | Self::Diff { file, .. } | Self::History(file) | Self::RestoreComments(file) => {
-                file.json
-            }
+            Self::Get { file, .. }
+            | Self::Diff { file, .. }
+            | Self::History(file)
+            | Self::RestoreComments { file, .. } => file.json,
             Self::Set { edit, .. } | Self::Unset { edit, .. } | Self::Restore { edit, .. } => edit.file.json,
             Self::Undo(edit) | Self::Redo(edit) => edit.file.json,
         }
@@ -209,7 +216,8 @@ impl EditCommand {
             Self::Undo(edit) => Bench::of(&edit.file).go(&edit, &Step::Undo),
             Self::Redo(edit) => Bench::of(&edit.file).go(&edit, &Step::Redo),
             Self::Restore { revision, edit } => Bench::of(&edit.file).go(&edit, &Step::To(revision)),
-            Self::RestoreComments(file) => Bench::of(&file).restore_comments(file.json),
+            Self::RestoreComments { dismiss: false, file } => Bench::of(&file).restore_comments(file.json),
+            Self::RestoreComments { dismiss: true, file } => Bench::of(&file).dismiss_comments(file.json),
         }
     }
 }
@@ -369,6 +377,11 @@ impl Bench {
             }
             text
         })
+    }
+
+    fn dismiss_comments(&self, json: bool) -> Result<ExitCode, Failure> {
+        write::dismiss_lost_comments(&self.location, &self.environment).map_err(failure)?;
+        show(json, &json!({ "dismissed": true }), || "the comments stay out\n".to_owned())
     }
 
     fn finish(

@@ -196,7 +196,9 @@ async fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Use { model, files, .. } => config_commands::use_model(&model, &files, json),
-        Command::Config { command: ConfigCommand::Check { file, .. } } => config_commands::check(file.as_deref(), json),
+        Command::Config { command: ConfigCommand::Check { file, .. } } => {
+            config_commands::check(file.as_deref(), json).await
+        }
         Command::Config { command: ConfigCommand::Path(_) } => config_commands::path(json),
         Command::Config { command: ConfigCommand::Edit(command) } => command.run(),
         Command::Alias { command } => command.run(),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use pilotlight_config::{Home, preview, settings_store};
+use pilotlight_config::{Home, plan, settings_store};
 use pilotlight_engine::editor::probe::{self, Target};
 use pilotlight_engine::editor::types::{FetchedModel, ProviderTest, TestStepName};
 
@@ -27,11 +27,10 @@ pub(crate) async fn models(id: &str, file: &FileArguments) -> Result<ExitCode, F
 
 fn target(id: &str, file: &FileArguments) -> Result<Target, Failure> {
     let bench = Bench::of(file);
-    let configuration =
-        preview::read_with(&bench.location, &bench.environment, &[]).configuration.ok_or_else(|| {
-            let path = bench.location.path.display();
-            Failure::new("configuration", format!("{path} cannot be read: `pilotlight config check` says why"))
-        })?;
+    let configuration = plan::load(&bench.location, &bench.environment).configuration.ok_or_else(|| {
+        let path = bench.location.path.display();
+        Failure::new("configuration", format!("{path} cannot be read: `pilotlight config check` says why"))
+    })?;
     let settings = settings_store::read(&Home::from(&bench.environment).settings_file(), &bench.environment);
     let said = settings.settings.provider(&id.trim().to_lowercase()).location;
     Target::of(&configuration, id, said).ok_or_else(|| {

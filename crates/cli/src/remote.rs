@@ -1,13 +1,18 @@
 //! Commands that speak to the running engine, whichever frontend it has. It is found by the file that it keeps in
 //! Pilot Light's folder.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use pilotlight_config::rules::LiveModel;
 use pilotlight_config::{Environment, Home, settings_store};
+use pilotlight_engine::editor::types::LiveFacts;
 use pilotlight_engine::running::{self, Running};
 use pilotlight_engine::state::AppState;
 use pilotlight_engine::{CommandError, token};
+use pilotlight_wire::ModelRef;
 use pilotlight_wire::sse::{self, Framer};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -73,6 +78,22 @@ pub(crate) async fn retry(provider: Option<&str>, json: bool) -> Result<ExitCode
         };
         forgotten.iter().map(line).collect()
     })
+}
+
+/// How long a check of the configuration waits for what the running engine knows.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the running engine knows of the models of this configuration. Nothing where none runs, or on another file, or
+/// where it does not answer: a check is made without it then.
+pub(crate) async fn live(home: &Home, config: &Path) -> BTreeMap<ModelRef, LiveModel> {
+    let Ok(engine) = RunningEngine::at(home) else { return BTreeMap::new() };
+    let request = engine.request(Method::GET, "config/live").timeout(PATIENCE);
+    match engine.ask::<LiveFacts>(request).await {
+        Ok(facts) if Path::new(&facts.path) == config => {
+            facts.live.into_iter().map(|fact| (fact.model, fact.facts)).collect()
+        }
+        _ => BTreeMap::new(),
+    }
 }
 
 /// The running engine, over HTTP.

@@ -162,7 +162,7 @@ fn undo_redo_history_diff_and_restore() {
     assert!(diff.contains("+    mode: \"replace\"") && diff.contains("+      primary: 'lmstudio/qwen3-8b'"), "{diff}");
     done(&setup, &["config", "restore", &oldest[..12]]);
     assert_eq!(text(&setup), first);
-    assert!(fails(&setup, 1, &["config", "restore", "zzzz"]).contains("config history"));
+    assert!(fails(&setup, 1, &["config", "restore", "zzzz"]).contains("the history lists them"));
     let shown = done(&setup, &["config", "history"]);
     assert!(shown.lines().next().unwrap().starts_with(&format!("* {}", &oldest[..12])), "{shown}");
 }

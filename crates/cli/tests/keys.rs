@@ -65,7 +65,7 @@ fn without_a_keychain_it_says_so_and_keeps_nothing_elsewhere() {
     let set = key(folder.path(), &["set", "openrouter", "--in", "keychain"], KEY);
     let told = text(&set);
     assert_eq!(set.status.code(), Some(1), "{told}");
-    assert!(told.contains("no keychain") && told.contains("--in file") && !told.contains("9f8e7d6c"), "{told}");
+    assert!(told.contains("no keychain") && told.contains("private file") && !told.contains("9f8e7d6c"), "{told}");
     assert_eq!(std::fs::read_to_string(folder.path().join("openclaw.json")).unwrap(), CONFIG);
     assert!(!folder.path().join("home/keys/keys.json").exists());
     let several = key(folder.path(), &["set", "openrouter", "--in", "file"], "two words");

@@ -2,12 +2,12 @@
 //! through `files`.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
-use indexmap::IndexMap;
-use json5_edit::{Document, Kind, Node, Path as KeyPath};
+use json5_edit::{Document, Kind, Member, Node, Path as KeyPath};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -18,6 +18,7 @@ use crate::home::{Environment, Home};
 use crate::interpret::interpret;
 use crate::keys::{self, KeptIn};
 use crate::location::ConfigLocation;
+use crate::members::{Keys, Members};
 use crate::model::ModelConfiguration;
 use crate::rules::{Ground, Surroundings, lint};
 use crate::schema;
@@ -88,6 +89,7 @@ pub(crate) fn read_in(
         paths: Vec::new(),
         diagnostics: Vec::new(),
         hash: Sha256::new(),
+        keys: Keys::default(),
     };
     let mut tree = assembly.main(location);
     if has_error(&assembly.diagnostics) {
@@ -113,13 +115,8 @@ pub(crate) fn read_in(
             paths.extend(keys::files(&home));
         }
         diagnostics.extend(found);
-        let ground = Ground {
-            root: At::root(tree),
-            configuration: &configuration,
-            variables,
-            surroundings,
-            agent_files: &agent_files(location, environment),
-        };
+        let agent_files = agent_files(location, environment);
+        let ground = Ground::new(At::root(tree), &configuration, variables, surroundings, &agent_files);
         diagnostics.extend(lint(&ground, &sources));
         // What OpenClaw refuses beyond that is told, and keeps nobody from using the rest: its next version may take it.
         usable = !has_error(&diagnostics);
@@ -128,9 +125,11 @@ pub(crate) fn read_in(
         }
         configuration
     });
-    diagnostics.sort_by_key(|diagnostic| {
-        let file = paths.iter().position(|path| *path == diagnostic.file);
-        (file.unwrap_or(paths.len()), diagnostic.line, diagnostic.column)
+    let places: HashMap<&Path, usize> =
+        paths.iter().enumerate().rev().map(|(place, path)| (path.as_path(), place)).collect();
+    diagnostics.sort_by_cached_key(|diagnostic| {
+        let file = places.get(diagnostic.file.as_path());
+        (file.copied().unwrap_or(paths.len()), diagnostic.line, diagnostic.column)
     });
     let result = configuration.clone().filter(|_| usable);
     let reading = Reading { files: paths, revision: hex::encode(hash.finalize()), result, diagnostics };
@@ -144,7 +143,7 @@ pub(crate) fn env_block(tree: &Tree) -> BTreeMap<String, String> {
         Some(Data::Object(members)) => members
             .iter()
             .filter_map(|(key, value)| match &value.data {
-                Data::Scalar(Value::String(text)) => Some((key.clone(), text.clone())),
+                Data::Scalar(Value::String(text)) => Some((key.to_owned(), text.clone())),
                 _ => None,
             })
             .collect(),
@@ -168,6 +167,7 @@ struct Assembly<'f> {
     paths: Vec<PathBuf>,
     diagnostics: Vec<Diagnostic>,
     hash: Sha256,
+    keys: Keys,
 }
 
 impl Assembly<'_> {
@@ -200,70 +200,43 @@ impl Assembly<'_> {
         self.texts.push((path.clone(), text.to_owned()));
         match Document::parse(text) {
             Ok(document) => {
-                let root = document.root().clone();
+                let source = Source::new(path.clone(), document);
+                let document = Rc::clone(&source.document);
                 let mut here = above.to_vec();
                 here.push(normal(&path));
-                self.sources.push(Source { path, document });
+                self.sources.push(source);
                 self.places.push(place);
-                self.build(self.sources.len() - 1, &root, None, &KeyPath::root(), &here)
+                self.build(self.sources.len() - 1, document.root(), None, &here)
             }
             Err(error) => {
-                self.diagnostics.push(Diagnostic {
-                    severity: Severity::Error,
-                    code: "syntax",
-                    file: path,
-                    path: String::new(),
-                    line: error.line,
-                    column: error.column,
-                    message: error.message,
-                    fix: None,
-                });
+                self.diagnostics.push(Diagnostic::syntax(&path, error));
                 None
             }
         }
     }
 
-    fn build(
-        &mut self,
-        file: usize,
-        node: &Node,
-        key: Option<usize>,
-        path: &KeyPath,
-        here: &[PathBuf],
-    ) -> Option<Tree> {
-        let origin = Origin { file, path: path.clone(), offset: node.span.start, key };
+    fn build(&mut self, file: usize, node: &Node, key: Option<usize>, here: &[PathBuf]) -> Option<Tree> {
+        let origin = Origin { file, offset: node.span.start, key };
         let data = match &node.kind {
             Kind::Scalar(value) => Data::Scalar(value.clone()),
             Kind::Array(items) => {
-                let items = items.iter().enumerate();
-                Data::Array(
-                    items
-                        .map(|(at, item)| self.build(file, item, None, &path.then(at), here))
-                        .collect::<Option<_>>()?,
-                )
+                Data::Array(items.iter().map(|item| self.build(file, item, None, here)).collect::<Option<_>>()?)
             }
             Kind::Object(members) => {
-                let mut object = IndexMap::new();
+                let mut object = Members::with_capacity(members.len());
                 let mut include = None;
-                for (at, member) in members.iter().enumerate() {
-                    let path = path.then(member.key.as_str());
-                    if members[..at].iter().any(|earlier| earlier.key == member.key) {
-                        let message = "this key stands twice in its object; the later one counts: remove the other";
-                        self.note(
-                            Severity::Warning,
-                            "duplicate-key",
-                            file,
-                            member.key_span.start,
-                            &path,
-                            message.to_owned(),
-                        );
-                    }
+                for member in members {
                     if member.key == "$include" {
+                        if include.is_some() {
+                            self.twice(file, node, member);
+                        }
                         include = Some(&member.value);
                         continue;
                     }
-                    let tree = self.build(file, &member.value, Some(member.key_span.start), &path, here)?;
-                    object.insert(member.key.clone(), tree);
+                    let tree = self.build(file, &member.value, Some(member.key_span.start), here)?;
+                    if object.insert(self.keys.shared(&member.key), tree).is_some() {
+                        self.twice(file, node, member);
+                    }
                 }
                 if let Some(include) = include {
                     return self.include(file, include, object, origin, here);
@@ -274,16 +247,23 @@ impl Assembly<'_> {
         Some(Tree { data, origin })
     }
 
+    fn twice(&mut self, file: usize, object: &Node, member: &Member) {
+        let message = "This key stands twice in its object, and the later one counts: remove the other.";
+        let path = self.sources[file].path_of(object.span.start).then(member.key.as_str());
+        self.note(Severity::Warning, "duplicate-key", file, member.key_span.start, &path, message.to_owned());
+    }
+
     /// What an object with `$include` stands for: the included file in its place, or under its other members.
     fn include(
         &mut self,
         file: usize,
         include: &Node,
-        others: IndexMap<String, Tree>,
+        others: Members,
         origin: Origin,
         here: &[PathBuf],
     ) -> Option<Tree> {
-        let path = origin.path.then("$include");
+        let place = origin.path(&self.sources);
+        let path = place.then("$include");
         let (names, is_list): (Vec<&Node>, bool) = match &include.kind {
             Kind::Array(items) => (items.iter().collect(), true),
             _ => (vec![include], false),
@@ -296,7 +276,7 @@ impl Assembly<'_> {
                 continue;
             };
             let tree = match self.target(file, name, here) {
-                Ok((target, text)) => self.file(target, &text, self.whole(file, &origin.path), here),
+                Ok((target, text)) => self.file(target, &text, self.whole(file, &place), here),
                 Err((code, message)) => {
                     self.note(Severity::Error, code, file, node.span.start, &path, message);
                     None
@@ -307,7 +287,7 @@ impl Assembly<'_> {
                 (before, tree) => tree.or(before),
             };
         }
-        let empty = Tree { data: Data::Object(IndexMap::new()), origin: origin.clone() };
+        let empty = Tree { data: Data::Object(Members::default()), origin: origin.clone() };
         let included = match included {
             Some(tree) => tree,
             None if is_list => empty,
@@ -384,35 +364,23 @@ impl Assembly<'_> {
         path: &KeyPath,
         message: String,
     ) {
-        let source = &self.sources[file];
-        let (line, column) = source.document.position(offset);
         let path = self.whole(file, path);
-        let file = source.path.clone();
-        self.diagnostics.push(Diagnostic {
-            severity,
-            code,
-            file,
-            path: path.to_string(),
-            line,
-            column,
-            message,
-            fix: None,
-        });
+        self.diagnostics.push(self.sources[file].diagnostic(severity, code, offset, &path, message));
     }
 }
 
 fn unreadable(error: &io::Error, openclaw: bool) -> (&'static str, String) {
     match error.kind() {
         io::ErrorKind::NotFound if openclaw => {
-            ("missing", "there is no such file: run OpenClaw's setup, or name another file with --config".to_owned())
+            ("missing", "There is no such file: run OpenClaw's setup, or choose another file.".to_owned())
         }
         io::ErrorKind::NotFound => {
-            ("missing", "there is no such file yet: it is made when Pilot Light first starts".to_owned())
+            ("missing", "There is no such file yet: it is made when Pilot Light first starts.".to_owned())
         }
         io::ErrorKind::PermissionDenied => {
-            ("unreadable", "this file may not be read by you: change its owner or its mode".to_owned())
+            ("unreadable", "This file may not be read by you: change its owner or its mode.".to_owned())
         }
-        _ => ("unreadable", format!("this file cannot be read: {error}")),
+        _ => ("unreadable", format!("This file cannot be read: {error}.")),
     }
 }
 

@@ -5,18 +5,13 @@
 use json5_edit::{Document, Kind, Node};
 use serde_json::Value;
 
+use crate::key_looks::{BEGINNINGS, PLACEHOLDERS, is_plain_header};
+
 /// Hides keys, each under a number of its own.
 #[derive(Debug, Default)]
 pub struct Conceal {
     seen: Vec<String>,
 }
-
-/// What stands for a key where a server asks for none.
-const PLACEHOLDERS: [&str; 9] =
-    ["local", "lmstudio", "lm-studio", "ollama", "none", "no-key", "not-needed", "sk-local", "custom-local"];
-
-/// How vendors' keys begin.
-const BEGINNINGS: [&str; 7] = ["sk-", "sk_", "pl-", "ghp_", "gsk_", "xai-", "AIza"];
 
 impl Conceal {
     /// A text with the keys in it hidden, those in comments too; none where it cannot be read.
@@ -45,8 +40,7 @@ impl Conceal {
         });
         let (mut all, mut this) = (false, false);
         for key in keys {
-            all |= holds_secrets(key);
-            this = is_secret(key);
+            this = hides(key, &mut all);
         }
         self.inside(value, all, this)
     }
@@ -58,7 +52,11 @@ impl Conceal {
             Value::Array(items) => items.iter().map(|item| self.inside(item, all, this)).collect(),
             Value::Object(members) => members
                 .iter()
-                .map(|(key, value)| (key.clone(), self.inside(value, all || holds_secrets(key), is_secret(key))))
+                .map(|(key, value)| {
+                    let mut below = all;
+                    let this = hides(key, &mut below);
+                    (key.clone(), self.inside(value, below, this))
+                })
                 .collect(),
             other => other.clone(),
         }
@@ -101,10 +99,21 @@ fn secrets(node: &Node, all: bool, this: bool, found: &mut Vec<(std::ops::Range<
         Kind::Array(items) => items.iter().for_each(|item| secrets(item, all, this, found)),
         Kind::Object(members) => {
             for member in members {
-                secrets(&member.value, all || holds_secrets(&member.key), is_secret(&member.key), found);
+                let mut below = all;
+                let this = hides(&member.key, &mut below);
+                secrets(&member.value, below, this, found);
             }
         }
     }
+}
+
+/// Whether what stands under this key is a secret; `all` says whether everything around it is, and then everything below.
+fn hides(key: &str, all: &mut bool) -> bool {
+    let around = std::mem::replace(all, *all || holds_secrets(key));
+    if around && is_plain_header(key) {
+        *all = false;
+    }
+    is_secret(key)
 }
 
 /// Whether what stands under this key is a secret.
@@ -123,7 +132,7 @@ fn holds_secrets(key: &str) -> bool {
 /// Whether a string in a secret's place is none: empty, a variable, or there because something must be.
 fn is_open(text: &str) -> bool {
     text.is_empty()
-        || PLACEHOLDERS.contains(&text)
+        || PLACEHOLDERS.contains(&text.to_lowercase().as_str())
         || text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).is_some_and(|name| !name.contains('$'))
 }
 
@@ -134,13 +143,13 @@ mod tests {
 
     #[test]
     fn keys_are_hidden_and_all_else_is_shown() {
-        let text = "{ // was sk-ant-api03-abcdefghijkl\n  a: { apiKey: 'hunter2', headers: { 'x-org': \"org\" } },\n  \
+        let text = "{ // was sk-ant-api03-abcdefghijkl\n  a: { apiKey: 'hunter2', headers: { 'x-org': \"org\", 'X-Title': 'Us' } },\n  \
                     b: { apiKey: \"${KEY}\", id: 'hunter2' }, c: { apiKey: 'lmstudio', token: 'hunter2' }, maxTokens: 1 }";
         let mut conceal = Conceal::default();
         let shown = conceal.text(text).unwrap();
         assert_eq!(
             shown,
-            "{ // was ‹hidden key 1›\n  a: { apiKey: \"‹hidden key 2›\", headers: { 'x-org': \"‹hidden key 3›\" } },\n  \
+            "{ // was ‹hidden key 1›\n  a: { apiKey: \"‹hidden key 2›\", headers: { 'x-org': \"‹hidden key 3›\", 'X-Title': 'Us' } },\n  \
              b: { apiKey: \"${KEY}\", id: 'hunter2' }, c: { apiKey: 'lmstudio', token: \"‹hidden key 2›\" }, maxTokens: 1 }"
         );
         let path = "models.providers.a.apiKey".parse().unwrap();

@@ -1,9 +1,9 @@
 //! What is wrong with a file: where, what, and what to do. No I/O; never holds a secret.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use json5_edit::Edit;
+use json5_edit::{Edit, ParseError};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +73,25 @@ impl Fix {
     }
 }
 
+impl Diagnostic {
+    /// A text that cannot be read.
+    #[must_use]
+    pub fn syntax(file: &Path, error: ParseError) -> Self {
+        let ParseError { line, column, message, .. } = error;
+        let message = sentence(message);
+        Self {
+            severity: Severity::Error,
+            code: "syntax",
+            file: file.to_owned(),
+            path: String::new(),
+            line,
+            column,
+            message,
+            fix: None,
+        }
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: {}[{}]", self.file.display(), self.line, self.column, self.severity, self.code)?;
@@ -87,4 +106,34 @@ impl fmt::Display for Diagnostic {
 #[must_use]
 pub fn has_error(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+/// A message as a sentence: with a capital, where it begins with a word and not with a name, and with a full stop.
+pub(crate) fn sentence(mut message: String) -> String {
+    let first = message.split(char::is_whitespace).next().unwrap_or_default();
+    if !first.is_empty() && first.chars().all(|c| c.is_ascii_lowercase()) {
+        message[..1].make_ascii_uppercase();
+    }
+    if !message.ends_with(['.', '?', '!', '…']) {
+        message.push('.');
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn a_message_is_a_sentence_and_a_name_stays_as_it_is_written() {
+        for (said, expected) in [
+            ("expected a string, found null", "Expected a string, found null."),
+            ("a base URL names a host", "A base URL names a host."),
+            ("studio/big is loaded. Did you mean it?", "studio/big is loaded. Did you mean it?"),
+            ("baseUrl is missing", "baseUrl is missing."),
+            ("OpenClaw refuses this.", "OpenClaw refuses this."),
+        ] {
+            assert_eq!(sentence(said.to_owned()), expected);
+        }
+    }
 }

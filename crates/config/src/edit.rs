@@ -59,6 +59,7 @@ impl Edit {
 /// the fallbacks, so the model is moved to their front, or inserted there.
 pub(crate) fn make_primary(
     tree: &Tree,
+    sources: &[Source],
     configuration: &ModelConfiguration,
     model: &ModelRef,
 ) -> Result<Option<Edit>, Spread> {
@@ -73,35 +74,37 @@ pub(crate) fn make_primary(
             // What is missing, or null, is made with everything below it.
             None => {
                 let missing = wrap(&keys[depth + 1..], json!({ "primary": value }));
-                return Ok(Some(set_below(&at, key, missing)));
+                return Ok(Some(set_below(sources, &at, key, missing)));
             }
             Some(member) if member.is_null() => {
-                return Ok(Some(set(&member, wrap(&keys[depth + 1..], json!({ "primary": value })))));
+                return Ok(Some(set(sources, &member, wrap(&keys[depth + 1..], json!({ "primary": value })))));
             }
             Some(member) => at = member,
         }
     }
     if let Some(name) = at.as_str() {
         if is_own(name) {
-            return Ok(Some(set(&at, json!({ "primary": name, "fallbacks": [value] }))));
+            return Ok(Some(set(sources, &at, json!({ "primary": name, "fallbacks": [value] }))));
         }
-        return Ok((!is_it(&at)).then(|| set(&at, value)));
+        return Ok((!is_it(&at)).then(|| set(sources, &at, value)));
     }
-    let Some(primary) = at.member("primary") else { return Ok(Some(set_below(&at, "primary", value))) };
+    let Some(primary) = at.member("primary") else { return Ok(Some(set_below(sources, &at, "primary", value))) };
     if !primary.as_str().is_some_and(is_own) {
-        return Ok((!is_it(&primary)).then(|| set(&primary, value)));
+        return Ok((!is_it(&primary)).then(|| set(sources, &primary, value)));
     }
-    let Some(fallbacks) = at.member("fallbacks") else { return Ok(Some(set_below(&at, "fallbacks", json!([value])))) };
-    let Data::Array(items) = &fallbacks.tree.data else { return Ok(Some(set(&fallbacks, json!([value])))) };
-    let items: Vec<At<'_>> =
-        items.iter().enumerate().map(|(index, tree)| At { tree, path: fallbacks.path.then(index) }).collect();
+    let Some(fallbacks) = at.member("fallbacks") else {
+        return Ok(Some(set_below(sources, &at, "fallbacks", json!([value]))));
+    };
+    let Data::Array(_) = &fallbacks.tree.data else { return Ok(Some(set(sources, &fallbacks, json!([value])))) };
+    let items: Vec<At<'_>> = fallbacks.items().collect();
     // Joined from several files, an item's index in the whole is not its index in its file.
     let origin = &fallbacks.tree.origin;
+    let path = origin.path(sources);
     let in_place = |(index, item): (usize, &At<'_>)| {
-        item.tree.origin.file == origin.file && item.tree.origin.path == origin.path.then(index)
+        item.tree.origin.file == origin.file && item.tree.origin.path(sources) == path.then(index)
     };
     if !items.iter().enumerate().all(in_place) {
-        return Err(Spread { path: fallbacks.path });
+        return Err(Spread { path: fallbacks.path() });
     }
     let own = |item: &At<'_>| item.as_str().is_some_and(is_own);
     let first = items.iter().position(|item| !own(item)).unwrap_or(items.len());
@@ -110,17 +113,18 @@ pub(crate) fn make_primary(
         Some(index) => EditKind::Move { from: index, to: first },
         None => EditKind::Insert(first, value),
     };
-    Ok(Some(Edit { file: origin.file, whole: fallbacks.path.clone(), path: origin.path.clone(), kind }))
+    Ok(Some(Edit { file: origin.file, whole: fallbacks.path(), path, kind }))
 }
 
-fn set(at: &At<'_>, value: Value) -> Edit {
+fn set(sources: &[Source], at: &At<'_>, value: Value) -> Edit {
     let origin = &at.tree.origin;
-    Edit { file: origin.file, whole: at.path.clone(), path: origin.path.clone(), kind: EditKind::Set(value) }
+    Edit { file: origin.file, whole: at.path(), path: origin.path(sources), kind: EditKind::Set(value) }
 }
 
-fn set_below(at: &At<'_>, key: &str, value: Value) -> Edit {
+fn set_below(sources: &[Source], at: &At<'_>, key: &str, value: Value) -> Edit {
     let origin = &at.tree.origin;
-    Edit { file: origin.file, whole: at.path.then(key), path: origin.path.then(key), kind: EditKind::Set(value) }
+    let (whole, path) = (at.path().then(key), origin.path(sources).then(key));
+    Edit { file: origin.file, whole, path, kind: EditKind::Set(value) }
 }
 
 fn wrap(keys: &[&str], value: Value) -> Value {

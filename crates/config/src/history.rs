@@ -10,8 +10,10 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use pilotlight_wire::Secret;
 use sha2::{Digest as _, Sha256};
 
+use crate::history_keys::{Keys, has_marks, marked, revealed};
 use crate::history_log::{Kept, Line, Log, LostComments, Snapshot, Who};
 use crate::location::ConfigLocation;
 use crate::save::{create_folder, sync_folder};
@@ -112,25 +114,63 @@ impl History {
         self.compact()
     }
 
+    /// The comments that were dropped before this snapshot are not wanted back.
+    pub(crate) fn dismiss(&mut self, id: u64) -> Result<(), StoreError> {
+        self.write(&[Line::Dismissed(id)], true)
+    }
+
     /// It has not.
     pub(crate) fn void(&mut self, id: u64) -> Result<(), StoreError> {
         self.write(&[Line::Void(id)], false)
     }
 
-    /// The texts of a snapshot.
-    pub(crate) fn texts(&self, snapshot: &Snapshot) -> Result<Vec<(PathBuf, String)>, StoreError> {
-        snapshot.files.iter().map(|kept| Ok((kept.path.clone(), self.text(&kept.blob)?))).collect()
+    /// The texts of a snapshot, with the keys that `keys` gives where marks stand for them.
+    pub(crate) fn texts(&self, snapshot: &Snapshot, keys: &Keys<'_>) -> Result<Vec<(PathBuf, String)>, StoreError> {
+        snapshot.files.iter().map(|kept| Ok((kept.path.clone(), self.text(&kept.blob, Some(keys))?))).collect()
     }
 
-    fn text(&self, blob: &str) -> Result<String, StoreError> {
+    /// The texts of a snapshot, with the marks that stand for keys.
+    pub(crate) fn marked_texts(&self, snapshot: &Snapshot) -> Result<Vec<(PathBuf, String)>, StoreError> {
+        snapshot.files.iter().map(|kept| Ok((kept.path.clone(), self.text(&kept.blob, None)?))).collect()
+    }
+
+    fn text(&self, blob: &str, keys: Option<&Keys<'_>>) -> Result<String, StoreError> {
         let path = self.folder.join("texts").join(blob);
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "this earlier text is damaged");
         let failed = |source| StoreError::Io { path: path.clone(), source };
-        let bytes = std::fs::read(&path).map_err(failed)?;
-        if hash(&bytes) != blob {
+        let text = String::from_utf8(std::fs::read(&path).map_err(failed)?).map_err(|_| failed(damaged()))?;
+        if hash(text.as_bytes()) == blob {
+            return Ok(text);
+        }
+        if !has_marks(&text) {
             return Err(failed(damaged()));
         }
-        String::from_utf8(bytes).map_err(|_| failed(damaged()))
+        match keys {
+            None => Ok(text),
+            Some(keys) => {
+                let whole = |revealed: &str| hash(revealed.as_bytes()) == blob;
+                revealed(&text, keys, &whole).map_err(|provider| StoreError::KeyGone { provider })
+            }
+        }
+    }
+
+    /// Puts a mark in the place of a key in every text that is kept. What cannot be written now stays as it is, and is
+    /// told.
+    pub(crate) fn conceal(&self, provider: &str, key: &Secret) -> io::Result<()> {
+        let folder = self.folder.join("texts");
+        for entry in std::fs::read_dir(&folder)?.flatten() {
+            if !is_text_name(&entry.file_name().to_string_lossy()) {
+                continue;
+            }
+            let Ok(text) = std::fs::read_to_string(entry.path()) else { continue };
+            let Some(marked) = marked(&text, provider, key) else { continue };
+            let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&folder)?;
+            file.write_all(marked.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(entry.path()).map_err(|error| error.error)?;
+        }
+        sync_folder(&folder.join("any"));
+        Ok(())
     }
 
     fn snapshot(&self, entry: Entry<'_>) -> Result<Snapshot, StoreError> {
@@ -154,12 +194,15 @@ impl History {
         })
     }
 
-    /// Keeps a text, whole or not at all.
-    fn keep(&self, text: &str) -> Result<String, StoreError> {
+    /// Keeps a text, whole or not at all. One that stood here with a mark for a key is kept with the key again: it stands
+    /// in the file, and may soon stand nowhere else.
+    pub(crate) fn keep(&self, text: &str) -> Result<String, StoreError> {
         let blob = hash(text.as_bytes());
         let folder = self.folder.join("texts");
         let path = folder.join(&blob);
-        if path.exists() {
+        if std::fs::metadata(&path).is_ok_and(|known| known.len() == text.len() as u64)
+            && std::fs::read(&path).is_ok_and(|known| known == text.as_bytes())
+        {
             return Ok(blob);
         }
         let kept = || {
@@ -217,13 +260,17 @@ impl History {
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
-                let is_text = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-                if name.starts_with(".new-") || is_text && !named.contains(&*name) {
+                if name.starts_with(".new-") || is_text_name(&name) && !named.contains(&*name) {
                     let _ = std::fs::remove_file(entry.path());
                 }
             }
         }
     }
+}
+
+/// Whether a file of the history has the name of a text's hash.
+fn is_text_name(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The parts of a revision that are enough to tell it from every other of the history.

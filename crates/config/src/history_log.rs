@@ -74,6 +74,8 @@ pub(crate) enum Line {
     Void(u64),
     /// Where it stands now.
     Now(u64),
+    /// The comments that were dropped before this snapshot are not wanted back.
+    Dismissed(u64),
 }
 
 /// What the lines add up to.
@@ -127,6 +129,11 @@ impl Log {
             Line::Now(id) => {
                 self.drop_pending();
                 self.now = Some(*id);
+            }
+            Line::Dismissed(id) => {
+                if let Some(snapshot) = self.snapshots.iter_mut().find(|snapshot| snapshot.id == *id) {
+                    snapshot.lost = None;
+                }
             }
         }
     }

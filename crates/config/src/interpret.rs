@@ -1,9 +1,10 @@
 //! From the located tree to the typed view, with a diagnostic for everything that is not as it should be. Unknown keys
 //! are passed over in silence: OpenClaw's file holds far more than models. No I/O.
 
+mod names;
+
 use std::collections::{HashMap, HashSet};
 
-use indexmap::IndexMap;
 use json5_edit::{Edit, Expected};
 use pilotlight_wire::translate::Compat;
 use pilotlight_wire::{ModelRef, Secret, UpstreamApi};
@@ -12,10 +13,8 @@ use url::Url;
 use crate::diagnostic::{Diagnostic, Fix, Severity};
 use crate::hosted;
 use crate::keys::{self, KeptIn};
-use crate::model::{Cost, Key, Mode, Model, ModelConfiguration, OWN_PROVIDER, Provider};
-use crate::place;
-use crate::resolve::{is_own, strip_profile};
-use crate::rules;
+use crate::model::{Cost, Key, Mode, Model, ModelConfiguration, Provider};
+use crate::resolve::strip_profile;
 use crate::tree::{At, Data, Report, Source, Tree};
 use crate::variables::{Variables, is_name};
 
@@ -50,6 +49,7 @@ pub(crate) fn interpret(
         keeper,
         configuration: ModelConfiguration::default(),
         by_alias: HashMap::new(),
+        guesses: GUESSES,
     };
     let root = At::root(tree);
     if !matches!(tree.data, Data::Object(_)) {
@@ -80,7 +80,12 @@ struct Reader<'s> {
     configuration: ModelConfiguration,
     /// The models that were given an alias, by the alias in lower case.
     by_alias: HashMap<String, Vec<ModelRef>>,
+    /// How many more unknown names are compared with every known one.
+    guesses: usize,
 }
+
+/// As many unknown names are told what they were probably meant to be. A file where more are unknown has another trouble.
+const GUESSES: usize = 50;
 
 impl Reader<'_> {
     fn models(&mut self, root: &At<'_>) {
@@ -95,11 +100,12 @@ impl Reader<'_> {
             }
         }
         let Some(models) = root.get("models") else { return };
-        self.report.members(&models);
+        self.report.object(&models);
         let Some(providers) = models.get("providers") else { return };
+        let mut seen = HashSet::new();
         for (id, at) in self.report.members(&providers) {
             let provider = self.provider(id, &at);
-            if self.configuration.provider(&provider.id).is_some() {
+            if !seen.insert(provider.id.clone()) {
                 let message = format!(
                     "there are two providers {id:?} (their case does not count), and the first one counts: rename or remove one"
                 );
@@ -113,7 +119,7 @@ impl Reader<'_> {
     fn provider(&mut self, id: &str, at: &At<'_>) -> Provider {
         let id = id.trim().to_lowercase();
         let known = hosted::find(&id);
-        self.report.members(at);
+        self.report.object(at);
         if id.is_empty() || id.contains('/') {
             let message = "a provider's id may hold no / and not be empty: rename it";
             self.report.at_key(Severity::Error, "provider-id", at, message);
@@ -162,9 +168,9 @@ impl Reader<'_> {
 
     fn rows(&mut self, at: &At<'_>) -> Vec<Model> {
         let mut rows: Vec<Model> = Vec::new();
-        let mut seen: HashSet<String> = HashSet::new();
+        let mut seen: HashSet<&str> = HashSet::new();
         for item in self.report.items(at) {
-            if self.report.members(&item).is_empty() && !matches!(item.tree.data, Data::Object(_)) {
+            if !self.report.object(&item) {
                 continue;
             }
             let text = |reader: &mut Self, key: &str| {
@@ -182,14 +188,15 @@ impl Reader<'_> {
             if id.is_empty() {
                 continue;
             }
-            if !seen.insert(id.clone()) {
+            let written = item.get("id").and_then(|at| at.as_str()).unwrap_or_default();
+            if !seen.insert(written.trim()) {
                 let at = item.get("id").unwrap_or_else(|| item.clone());
                 let message = format!("{id:?} is listed twice in this provider; the first counts: remove the other");
                 self.report.warning("duplicate-model", &at, message);
                 // Headers may be keys, and an edit holds none.
                 let fix = item.get("headers").is_none().then(|| {
-                    let expected = Expected::Value(rules::value(item.tree));
-                    Fix::one("Remove the second", Edit::Remove { path: item.path.clone(), expected })
+                    let expected = Expected::Value(item.tree.value());
+                    Fix::one("Remove the second", Edit::Remove { path: item.path(), expected })
                 });
                 self.report.mend(fix);
             }
@@ -205,7 +212,7 @@ impl Reader<'_> {
                 context_window: item.get("contextWindow").and_then(|at| self.report.count(&at)),
                 max_tokens: item.get("maxTokens").and_then(|at| self.report.count(&at)),
                 compat: {
-                    let value = |key: &str| item.get(key).map(|at| place::value(at.tree)).unwrap_or_default();
+                    let value = |key: &str| item.get(key).map(|at| at.tree.value()).unwrap_or_default();
                     Compat::read(&value("compat"), &value("thinkingLevelMap"))
                 },
             };
@@ -220,7 +227,7 @@ impl Reader<'_> {
     }
 
     fn cost(&mut self, at: &At<'_>) -> Cost {
-        self.report.members(at);
+        self.report.object(at);
         let mut price = |key: &str| at.get(key).and_then(|at| self.report.float(&at)).unwrap_or_default();
         Cost {
             input: price("input"),
@@ -403,13 +410,14 @@ impl Reader<'_> {
     /// Adds the rows, and where needed the providers, of hosted models that OpenClaw has built in and that the file
     /// names without a row.
     fn add_built_in(&mut self, named: &Named<'_>) {
-        let listed = self.listed();
         let chain = named.primary.iter().chain(&named.fallbacks);
-        let refs: Vec<ModelRef> = chain
+        let mut refs: Vec<ModelRef> = chain
             .filter_map(|(name, _)| self.configuration.resolve(name))
             .chain(named.aliased.iter().map(|(model, _)| model.clone()))
-            .filter(|model| self.configuration.is_built_in(model) && !listed.contains(model))
+            .filter(|model| self.configuration.is_built_in(model))
             .collect();
+        let listed = self.listed(refs.iter());
+        refs.retain(|model| !listed.contains(model));
         for model in refs {
             let Some(hosted) = hosted::find(model.provider()) else { continue };
             if self.configuration.provider(hosted.id).is_none() {
@@ -434,141 +442,13 @@ impl Reader<'_> {
         }
     }
 
-    /// Every model that has a row: a file with thousands of them is looked through once.
-    fn listed(&self) -> HashSet<ModelRef> {
-        self.configuration.upstreams().filter_map(|upstream| upstream.model_ref()).collect()
-    }
-
-    fn check_names(&mut self, root: &At<'_>, named: &Named<'_>) {
-        let chain = self.configuration.chain();
-        match &named.primary {
-            None if chain.is_empty() => self.no_primary(root),
-            Some((name, at)) if is_own(name) && chain.is_empty() => {
-                let message = "the primary is Pilot Light itself and there are no fallbacks, so there is nothing to pass \
-                               requests on to: list the real models under fallbacks";
-                self.report.error("empty-chain", at, message);
-            }
-            Some((name, _)) if is_own(name) => {}
-            Some((name, at)) if self.configuration.resolve(name).is_none() => {
-                let severity = if chain.is_empty() { Severity::Error } else { Severity::Warning };
-                let rest = if chain.is_empty() { "" } else { "; until then the chain starts with the first fallback" };
-                let message = format!("{}{rest}{}", self.unknown(name), self.meant(name));
-                self.report.add(severity, "unknown-primary", at, message);
-                self.mend_name(name, at);
-            }
-            _ => {}
-        }
-        for (name, at) in &named.fallbacks {
-            if !is_own(name) && self.configuration.resolve(name).is_none() {
-                let message =
-                    format!("{}; until then the chain goes on without it{}", self.unknown(name), self.meant(name));
-                self.report.warning("unknown-fallback", at, message);
-                self.mend_name(name, at);
-            }
-        }
-        let listed = self.listed();
-        for (model, at) in &named.aliased {
-            if model.provider() != OWN_PROVIDER && !listed.contains(model) {
-                let message = format!(
-                    "the alias is for {model}, and {}{}",
-                    self.unknown(&model.to_string()),
-                    self.meant(&model.to_string())
-                );
-                self.report.at_key(Severity::Warning, "unknown-alias-target", at, message);
-                self.mend_row(model, at, root);
-            }
-        }
-        self.check_built_in_keys(named, &chain);
-    }
-
-    /// The end of a message: what a name was probably meant to be.
-    fn meant(&self, name: &str) -> String {
-        let meant = rules::nearest(&self.configuration, strip_profile(name.trim()));
-        meant.map_or_else(String::new, |meant| format!(". Did you mean {meant}?"))
-    }
-
-    /// Offers what a name was probably meant to be.
-    fn mend_name(&mut self, name: &str, at: &At<'_>) {
-        let meant = rules::nearest(&self.configuration, strip_profile(name.trim()));
-        self.report.mend(meant.map(|meant| rules::write(format!("Write {meant}"), at, meant)));
-    }
-
-    /// The same for a key of `agents.defaults.models`, where no other row has that key.
-    fn mend_row(&mut self, model: &ModelRef, at: &At<'_>, root: &At<'_>) {
-        let rows = root.at(&["agents", "defaults", "models"]);
-        let meant = rules::nearest_ref(&self.configuration, &model.to_string())
-            .map(|meant| meant.to_string())
-            .filter(|meant| rows.is_none_or(|rows| rows.member(meant).is_none()));
-        self.report.mend(meant.map(|key| {
-            let edit = Edit::Rename { path: at.path.clone(), key: key.clone(), expected: Expected::Anything };
-            Fix::one(format!("Write {key}"), edit)
-        }));
-    }
-
-    fn no_primary(&mut self, root: &At<'_>) {
-        let at = ["agents", "defaults", "model"].iter().try_fold(root.clone(), |at, key| at.get(key).ok_or(at));
-        let at = at.unwrap_or_else(|deepest| deepest);
-        if !matches!(at.tree.data, Data::Object(_)) {
-            // Said already: it is of a wrong type.
-            return;
-        }
-        let message = "no primary model is named, so requests for \"primary\" cannot be answered: choose one, or write \
-                       agents.defaults.model.primary";
-        self.report.warning("no-primary", &at, message);
-    }
-
-    /// A hosted provider without an entry has its key in a variable; say so where the file relies on it.
-    fn check_built_in_keys(&mut self, named: &Named<'_>, chain: &[ModelRef]) {
-        let mut told: IndexMap<String, ()> = IndexMap::new();
-        let in_chain = named.primary.iter().chain(&named.fallbacks);
-        let uses: Vec<(ModelRef, At<'_>, Severity)> = in_chain
-            .filter_map(|(name, at)| Some((self.configuration.resolve(name)?, at.clone(), Severity::Warning)))
-            .filter(|(model, ..)| chain.contains(model))
-            .chain(named.aliased.iter().map(|(model, at)| (model.clone(), at.clone(), Severity::Info)))
-            .collect();
-        for (model, at, severity) in uses {
-            let Some(provider) = self.configuration.provider(model.provider()).filter(|provider| provider.built_in)
-            else {
-                continue;
-            };
-            let Some(problem) = provider.key.as_ref().and_then(Key::problem) else { continue };
-            if told.insert(provider.id.clone(), ()).is_none() {
-                let id = provider.id.clone();
-                let message = format!("{problem} (keys that OpenClaw keeps for {id} elsewhere are not read)");
-                self.report.add(severity, "key-unreadable", &at, message);
-            }
-        }
-    }
-
-    /// Why a name means no model, and what to do.
-    fn unknown(&self, name: &str) -> String {
-        let name = name.trim();
-        if let Ok(model) = strip_profile(name).parse::<ModelRef>() {
-            if let Some(provider) = self.configuration.provider(model.provider()) {
-                let has: Vec<&str> = provider.models.iter().map(|row| row.id.as_str()).take(8).collect();
-                let has = if has.is_empty() { "no models".to_owned() } else { has.join(", ") };
-                return format!("the provider {} has no model {:?}: it has {has}", provider.id, model.model());
-            }
-            if hosted::find(model.provider()).is_some() {
-                return format!("models.mode is \"replace\", so {model} needs a row under models.providers");
-            }
-            let ids: Vec<&str> = self.configuration.providers.iter().map(|provider| provider.id.as_str()).collect();
-            let ids = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
-            return format!(
-                "there is no provider {:?}: add it under models.providers (there is {ids})",
-                model.provider()
-            );
-        }
-        let having: Vec<String> = self
-            .configuration
-            .upstreams()
-            .filter(|upstream| upstream.model.id == name)
-            .filter_map(|upstream| upstream.model_ref())
-            .map(|model| model.to_string())
-            .collect();
-        if having.len() > 1 {
-            return format!("{name:?} could be any of {}: write which", having.join(", "));
-        }
-        format!("{name:?} is no alias and no model: write provider/model, or give a model this alias")
+    /// Which of these models have a row: a file with thousands of them is looked through once.
+    fn listed<'m>(&self, models: impl Iterator<Item = &'m ModelRef>) -> HashSet<ModelRef> {
+        let wanted: HashMap<(&str, &str), &ModelRef> =
+            models.map(|model| ((model.provider(), model.model()), model)).collect();
+        let providers = self.configuration.providers.iter();
+        let rows =
+            providers.flat_map(|provider| provider.models.iter().map(|row| (provider.id.as_str(), row.id.as_str())));
+        rows.filter_map(|row| wanted.get(&row).map(|model| (*model).clone())).collect()
     }
 }

@@ -2,7 +2,7 @@
 //! edited without losing a byte of what was not to change.
 //!
 //! The typed part does no I/O: [`model`], [`diagnostic`], [`home`], [`settings`], [`hosted`], [`presets`], [`intents`],
-//! [`conceal`], and the private `tree`, `interpret`, `resolve`, `variables`, `edit`, `place`, `lost`, `history_log`,
+//! [`conceal`], [`key_looks`], and the private `tree`, `members`, `trail`, `near`, `interpret`, `resolve`, `variables`, `edit`, `place`, `lost`, `history_log`, `history_keys`,
 //! `settings_read`, `settings_schema` and `starting` are pure functions of their input. What an edit would do is told by
 //! [`plan`], which reads; [`write`] and `history` write. Files are otherwise touched in [`location`] (does it exist),
 //! [`check`] and `files`, `save`, [`store`], [`settings_store`], `watch` and [`token`].
@@ -16,15 +16,19 @@ pub mod diagnostic;
 mod edit;
 mod files;
 mod history;
+mod history_keys;
 mod history_log;
 pub mod home;
 pub mod hosted;
 pub mod intents;
 mod interpret;
+pub mod key_looks;
 pub mod keys;
 pub mod location;
 mod lost;
+mod members;
 pub mod model;
+mod near;
 mod place;
 pub mod plan;
 pub mod presets;
@@ -44,6 +48,7 @@ mod starting;
 pub mod store;
 mod store_error;
 pub mod token;
+mod trail;
 mod tree;
 mod variables;
 mod watch;

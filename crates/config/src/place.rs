@@ -1,7 +1,7 @@
 //! The configuration as one value, and where in its files an edit of that value stands. No I/O.
 
 use json5_edit::{Document, Edit, Expected, Path, Position, Step};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::tree::{Data, Source, Tree};
 
@@ -14,17 +14,6 @@ pub(crate) struct Placed {
     pub edit: Edit,
 }
 
-/// The configuration's value, with what it includes put in.
-pub(crate) fn value(tree: &Tree) -> Value {
-    match &tree.data {
-        Data::Scalar(value) => value.clone(),
-        Data::Array(items) => Value::Array(items.iter().map(value).collect()),
-        Data::Object(members) => {
-            Value::Object(members.iter().map(|(key, tree)| (key.clone(), value(tree))).collect::<Map<_, _>>())
-        }
-    }
-}
-
 /// Where an edit of the whole stands. It is known to fit the whole's value; whether what comes out is what was meant is
 /// for the caller to see, since one value may be put together from several files. None where it cannot be one edit of
 /// one file.
@@ -32,7 +21,7 @@ pub(crate) fn place(tree: &Tree, sources: &[Source], edit: &Edit) -> Option<Plac
     let expected = Expected::Anything;
     match edit {
         Edit::Set { path, value, .. } => {
-            let (file, path) = value_place(tree, path);
+            let (file, path) = value_place(tree, sources, path);
             Some(Placed { file, edit: Edit::Set { path, value: value.clone(), expected } })
         }
         Edit::Remove { path, .. } => {
@@ -45,7 +34,7 @@ pub(crate) fn place(tree: &Tree, sources: &[Source], edit: &Edit) -> Option<Plac
         }
         Edit::Insert { path, key, position, value, .. } => {
             let container = get(tree, path)?;
-            let (file, path, position) = position_place(container, position)?;
+            let (file, path, position) = position_place(container, sources, position)?;
             Some(Placed {
                 file,
                 edit: Edit::Insert { path, key: key.clone(), position, value: value.clone(), expected },
@@ -62,8 +51,9 @@ pub(crate) fn place(tree: &Tree, sources: &[Source], edit: &Edit) -> Option<Plac
                 other => other.clone(),
             };
             let moved = entry_at(container, from)?;
-            let (parent, step) = moved.origin.path.split_last()?;
-            let (file, path, position) = position_place(container, &position)?;
+            let moved_path = moved.origin.path(sources);
+            let (parent, step) = moved_path.split_last()?;
+            let (file, path, position) = position_place(container, sources, &position)?;
             if (moved.origin.file, &parent) != (file, &path) {
                 return None;
             }
@@ -75,7 +65,7 @@ pub(crate) fn place(tree: &Tree, sources: &[Source], edit: &Edit) -> Option<Plac
 }
 
 /// Where a path of the whole leads: the part and the place in a file; for what is missing, where it is to be added.
-fn value_place(tree: &Tree, path: &Path) -> (usize, Path) {
+fn value_place(tree: &Tree, sources: &[Source], path: &Path) -> (usize, Path) {
     let mut at = tree;
     for (depth, step) in path.steps().iter().enumerate() {
         if let Some(next) = entry(at, step) {
@@ -85,20 +75,20 @@ fn value_place(tree: &Tree, path: &Path) -> (usize, Path) {
         let rest = path.steps().get(depth + 1..).unwrap_or_default();
         // An array may be joined from several files: what comes after its last item goes where that stands.
         let (file, place) = match (&at.data, step) {
-            (Data::Array(items), Step::Index(_)) => match items.last().and_then(after) {
+            (Data::Array(items), Step::Index(_)) => match items.last().and_then(|item| after(item, sources)) {
                 Some(place) => place,
-                None => (at.origin.file, at.origin.path.then(0)),
+                None => (at.origin.file, at.origin.path(sources).then(0)),
             },
-            _ => (at.origin.file, at.origin.path.then(step.clone())),
+            _ => (at.origin.file, at.origin.path(sources).then(step.clone())),
         };
         return (file, place.steps().iter().chain(rest).cloned().collect());
     }
-    (at.origin.file, at.origin.path.clone())
+    (at.origin.file, at.origin.path(sources))
 }
 
 /// The place right after an item.
-fn after(item: &Tree) -> Option<(usize, Path)> {
-    match item.origin.path.split_last()? {
+fn after(item: &Tree, sources: &[Source]) -> Option<(usize, Path)> {
+    match item.origin.path(sources).split_last()? {
         (parent, Step::Index(index)) => Some((item.origin.file, parent.then(index + 1))),
         (_, Step::Key(_)) => None,
     }
@@ -107,20 +97,20 @@ fn after(item: &Tree) -> Option<(usize, Path)> {
 /// Where a member or item stands: what is the root of an included file is an entry where it is included.
 fn entry_place(tree: &Tree, sources: &[Source], path: &Path) -> Option<(usize, Path)> {
     let found = get(tree, path)?;
-    if !found.origin.path.steps().is_empty() {
-        return Some((found.origin.file, found.origin.path.clone()));
+    if !found.origin.path(sources).steps().is_empty() {
+        return Some((found.origin.file, found.origin.path(sources)));
     }
     let (parent, step) = path.split_last()?;
     let parent = get(tree, &parent)?;
-    let place = parent.origin.path.then(step.clone());
+    let place = parent.origin.path(sources).then(step.clone());
     sources.get(parent.origin.file)?.document.get(&place)?;
     Some((parent.origin.file, place))
 }
 
 /// The file, the container in it, and the position there.
-fn position_place(container: &Tree, position: &Position) -> Option<(usize, Path, Position)> {
+fn position_place(container: &Tree, sources: &[Source], position: &Position) -> Option<(usize, Path, Position)> {
     let count = entries(container);
-    let here = |position| Some((container.origin.file, container.origin.path.clone(), position));
+    let here = |position| Some((container.origin.file, container.origin.path(sources), position));
     let (anchor, before) = match position {
         Position::Start if count > 0 => (0, true),
         Position::At(index) if *index < count => (*index, true),
@@ -131,7 +121,8 @@ fn position_place(container: &Tree, position: &Position) -> Option<(usize, Path,
         _ => return here(Position::End),
     };
     let anchor = entry_at(container, anchor)?;
-    let (path, step) = anchor.origin.path.split_last()?;
+    let path = anchor.origin.path(sources);
+    let (path, step) = path.split_last()?;
     let position = if before { Position::Before(step.clone()) } else { Position::After(step.clone()) };
     Some((anchor.origin.file, path, position))
 }
@@ -158,7 +149,7 @@ fn entries(tree: &Tree) -> usize {
 
 fn entry_at(tree: &Tree, index: usize) -> Option<&Tree> {
     match &tree.data {
-        Data::Object(members) => members.get_index(index).map(|(_, member)| member),
+        Data::Object(members) => members.at(index),
         Data::Array(items) => items.get(index),
         Data::Scalar(_) => None,
     }
@@ -166,7 +157,7 @@ fn entry_at(tree: &Tree, index: usize) -> Option<&Tree> {
 
 fn index_of(tree: &Tree, step: &Step) -> Option<usize> {
     match (&tree.data, step) {
-        (Data::Object(members), Step::Key(key)) => members.get_index_of(key),
+        (Data::Object(members), Step::Key(key)) => members.place(key),
         (_, Step::Index(index)) => (*index < entries(tree)).then_some(*index),
         _ => None,
     }

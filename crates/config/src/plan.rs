@@ -1,20 +1,24 @@
 //! What edits would make of the configuration's files. Reads, and writes nothing: that is `write`'s.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use json5_edit::{Document, Edit, EditError, Kind, Node, TextChange, changes, unified_diff};
+use pilotlight_wire::Secret;
 use serde_json::Value;
 
 use crate::check::{Full, Reading, read_through};
 use crate::files::{Disk, Files as _, Overlay};
 use crate::history::{History, by_prefix, hash};
 use crate::home::{Environment, Home};
+use crate::key_looks::is_placeholder;
 use crate::location::ConfigLocation;
-use crate::model::ModelConfiguration;
-use crate::place::{place, value, whole};
+use crate::model::{Key, ModelConfiguration};
+use crate::place::{place, whole};
 use crate::starting::STARTING;
 use crate::store::{StoreError, broken};
-use crate::write::opened;
+use crate::tree::Tree;
+use crate::write::{keys, opened};
 
 /// One file of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +69,8 @@ pub struct Plan {
     /// The configuration as it would be, with its revision and diagnostics.
     pub after: Loaded,
     work: Work,
+    /// The keys that stood in the files before, by provider.
+    written_out: Vec<(String, Secret)>,
 }
 
 /// How to make a plan again when the files have changed meanwhile.
@@ -72,13 +78,17 @@ pub struct Plan {
 enum Work {
     /// Each knows what it expects.
     Edits(Vec<Edit>),
-    Text {
-        file: PathBuf,
-        base: String,
-        text: String,
-    },
+    Texts(Vec<NewText>),
     /// It was made for exactly those bytes.
     Exact,
+}
+
+/// What a person has made of a file's text, and the text it was made from.
+#[derive(Clone, Debug, PartialEq)]
+struct NewText {
+    file: PathBuf,
+    base: String,
+    text: String,
 }
 
 /// The configuration as it is on the disk now. Never fails: what is wrong is in the diagnostics.
@@ -100,8 +110,11 @@ pub fn sources(location: &ConfigLocation, environment: &Environment) -> Vec<Sour
 /// [`StoreError`]: a file is broken, an edit does not fit, or a value is put together from several files.
 pub fn plan(location: &ConfigLocation, environment: &Environment, edits: &[Edit]) -> Result<Plan, StoreError> {
     let now = State::now(location, environment);
-    let edits = now.pinned(edits)?;
-    let after = now.edited(&edits)?;
+    let (edits, edited) = now.pinned(edits)?;
+    let after = match now.full.sources.as_slice() {
+        [only] => now.with(&only.path, edited.text()),
+        _ => now.edited(&edits)?,
+    };
     Ok(Plan::of(&now.full, after, Work::Edits(edits)))
 }
 
@@ -121,7 +134,7 @@ pub fn plan_on(
         return plan(location, environment, edits);
     }
     let before = State::at(location, environment, base)?;
-    let edits = before.pinned(edits)?;
+    let (edits, _) = before.pinned(edits)?;
     let ours = before.edited(&edits)?;
     let meant = Plan::of(&before.full, ours, Work::Edits(edits));
     meant.again(location, environment)?.ok_or_else(|| meant.conflict(&now.full))
@@ -145,7 +158,41 @@ pub fn plan_text(
         Some(base) if base != now.full.reading.revision => State::at(location, environment, base)?.text(file)?,
         _ => now.text(file)?,
     };
-    now.with_text(file, &base, text)
+    now.with_texts(vec![NewText { file: file.to_owned(), base, text: text.to_owned() }])
+}
+
+/// The same where edits are to be made on the new text: by their paths in the configuration as it would be with it.
+///
+/// # Errors
+/// [`StoreError`]; also where an edit does not fit what the text says.
+pub fn plan_text_and_edits(
+    location: &ConfigLocation,
+    environment: &Environment,
+    file: &Path,
+    text: &str,
+    edits: &[Edit],
+    base: Option<&str>,
+) -> Result<Plan, StoreError> {
+    let now = State::now(location, environment);
+    let earlier = match base {
+        Some(base) if base != now.full.reading.revision => Some(State::at(location, environment, base)?),
+        _ => None,
+    };
+    let then = earlier.as_ref().unwrap_or(&now);
+    then.text(file)?;
+    let mut overlay = then.overlay.clone();
+    overlay.0.insert(file.to_owned(), text.to_owned());
+    let after = then.like(overlay).edited(edits)?;
+    // A file that the text only now includes has no text that a draft could have been made from, but the disk's.
+    let before = |file: &Path| then.text(file).or_else(|_| Ok::<_, StoreError>(Disk.read(file).unwrap_or_default()));
+    let mut texts = Vec::new();
+    for (file, text) in after.overlay.0 {
+        let base = before(&file)?;
+        if base != text {
+            texts.push(NewText { file, base, text });
+        }
+    }
+    now.with_texts(texts)
 }
 
 /// What it would be to have exactly these texts.
@@ -188,7 +235,7 @@ impl<'a> State<'a> {
         }
         let history = opened(location, environment)?;
         let snapshot = by_prefix(&history.log, revision)?;
-        let overlay = Overlay(history.texts(snapshot)?.into_iter().collect());
+        let overlay = Overlay(history.texts(snapshot, &keys(location, environment))?.into_iter().collect());
         Ok(Self::through(location, environment, overlay))
     }
 
@@ -201,6 +248,13 @@ impl<'a> State<'a> {
         Self::through(self.location, self.environment, overlay)
     }
 
+    /// The same with another text of one file.
+    fn with(&self, file: &Path, text: &str) -> Self {
+        let mut overlay = self.overlay.clone();
+        overlay.0.insert(file.to_owned(), text.to_owned());
+        self.like(overlay)
+    }
+
     fn text(&self, file: &Path) -> Result<String, StoreError> {
         let found = self.full.texts.iter().find(|(path, _)| path == file);
         match found {
@@ -210,26 +264,26 @@ impl<'a> State<'a> {
     }
 
     /// The whole as a document: the one file itself where there is only one, so that lines are its own.
-    fn document(&self) -> Result<Document, StoreError> {
+    fn document(&self) -> Result<Rc<Document>, StoreError> {
         let broken = || broken(self.location, &self.full.reading.diagnostics);
         match (&self.full.tree, self.full.sources.as_slice()) {
-            (Some(_), [only]) => Ok(only.document.clone()),
-            (Some(tree), _) => whole(&value(tree)).ok_or_else(broken),
+            (Some(_), [only]) => Ok(Rc::clone(&only.document)),
+            (Some(tree), _) => whole(&tree.value()).map(Rc::new).ok_or_else(broken),
             (None, _) => Err(broken()),
         }
     }
 
-    /// The edits, each expecting what stands at its place here.
-    fn pinned(&self, edits: &[Edit]) -> Result<Vec<Edit>, StoreError> {
+    /// The edits, each expecting what stands at its place here, and the whole with all of them made.
+    fn pinned(&self, edits: &[Edit]) -> Result<(Vec<Edit>, Rc<Document>), StoreError> {
         let mut document = self.document()?;
         let mut pinned = Vec::with_capacity(edits.len());
         for edit in edits {
             // What whoever made the edit expected is asked for here; what is found now is what is expected later.
             let exact = edit.clone().against(&document);
-            document = document.apply(std::slice::from_ref(edit)).map_err(|error| self.refused(error))?;
+            document = Rc::new(document.apply(std::slice::from_ref(edit)).map_err(|error| self.refused(error))?);
             pinned.push(exact);
         }
-        Ok(pinned)
+        Ok((pinned, document))
     }
 
     /// The configuration with edits made, each in the file where its value stands.
@@ -237,9 +291,7 @@ impl<'a> State<'a> {
         let document = self.document()?;
         if let [only] = self.full.sources.as_slice() {
             let after = document.apply(edits).map_err(|error| self.refused(error))?;
-            let mut overlay = self.overlay.clone();
-            overlay.0.insert(only.path.clone(), after.text().to_owned());
-            return Ok(self.like(overlay));
+            return Ok(self.with(&only.path, after.text()));
         }
         let mut at = self.like(self.overlay.clone());
         for edit in edits {
@@ -286,7 +338,7 @@ impl<'a> State<'a> {
             let found = self.full.tree.as_ref().and_then(|tree| crate::place::get(tree, path));
             found.map_or(line, |found| {
                 let origin = &found.origin;
-                self.full.sources.get(origin.file).map_or(line, |source| source.document.position(origin.offset).0)
+                self.full.sources.get(origin.file).map_or(line, |source| source.position(origin.offset).0)
             })
         };
         match error {
@@ -298,23 +350,29 @@ impl<'a> State<'a> {
         }
     }
 
-    fn with_text(&self, file: &Path, base: &str, text: &str) -> Result<Plan, StoreError> {
-        let theirs = self.text(file)?;
-        let conflict = || StoreError::Conflict { path: file.to_owned(), ours: text.to_owned(), theirs: theirs.clone() };
-        let merged = merged(base, text, &theirs).ok_or_else(conflict)?;
+    fn with_texts(&self, texts: Vec<NewText>) -> Result<Plan, StoreError> {
         let mut overlay = self.overlay.clone();
-        overlay.0.insert(file.to_owned(), merged.clone());
-        let after = self.like(overlay);
-        if Document::parse(&merged).is_err() {
+        for new in &texts {
+            let theirs = match self.text(&new.file) {
+                Ok(text) => text,
+                Err(_) if new.base == Disk.read(&new.file).unwrap_or_default() => new.base.clone(),
+                Err(error) => return Err(error),
+            };
+            let conflict =
+                || StoreError::Conflict { path: new.file.clone(), ours: new.text.clone(), theirs: theirs.clone() };
+            let merged = merged(&new.base, &new.text, &theirs).ok_or_else(conflict)?;
             // A merge that is no JSON5 was two changes of one thing.
-            if theirs != base && Document::parse(text).is_ok() {
+            if theirs != new.base && Document::parse(&merged).is_err() && Document::parse(&new.text).is_ok() {
                 return Err(conflict());
             }
-            let found = after.full.reading.diagnostics.iter().filter(|diagnostic| diagnostic.file == file).cloned();
+            overlay.0.insert(new.file.clone(), merged);
+        }
+        let after = self.like(overlay);
+        if let Some(new) = texts.iter().find(|new| Document::parse(&after.overlay.0[&new.file]).is_err()) {
+            let found = after.full.reading.diagnostics.iter().filter(|diagnostic| diagnostic.file == new.file).cloned();
             return Err(broken(self.location, &found.collect::<Vec<_>>()));
         }
-        let work = Work::Text { file: file.to_owned(), base: base.to_owned(), text: text.to_owned() };
-        Ok(Plan::of(&self.full, after, work))
+        Ok(Plan::of(&self.full, after, Work::Texts(texts)))
     }
 }
 
@@ -333,7 +391,27 @@ impl Plan {
         let place = |path: &Path| before.reading.files.iter().position(|file| file == path).unwrap_or(usize::MAX);
         changes.sort_by_key(|change| place(&change.path));
         let diff = changes.iter().map(FileChange::diff).collect();
-        Self { base: before.reading.revision.clone(), changes, diff, after: loaded(after.full), work }
+        let providers = before.configuration.iter().flat_map(|configuration| &configuration.providers);
+        let written_out = providers
+            .filter_map(|provider| match &provider.key {
+                Some(Key::Literal(key)) if !is_placeholder(key.expose()) => Some((provider.id.clone(), key.clone())),
+                _ => None,
+            })
+            .collect();
+        let base = before.reading.revision.clone();
+        Self { base, changes, diff, after: loaded(after.full), work, written_out }
+    }
+
+    /// The keys that stand in the files now and not then, and can be read where they are then.
+    pub(crate) fn moved_keys(&self) -> impl Iterator<Item = (&str, &Secret)> {
+        let moved = |id: &str, key: &Secret| {
+            let configuration = self.after.configuration.as_ref();
+            let then = configuration.and_then(|configuration| configuration.provider(id)?.key.as_ref());
+            then.is_some_and(|then| {
+                !matches!(then, Key::Literal(_)) && then.secret().is_some_and(|there| there.expose() == key.expose())
+            })
+        };
+        self.written_out.iter().filter(move |(id, key)| moved(id, key)).map(|(id, key)| (id.as_str(), key))
     }
 
     /// The same on the files as they are now; none where it was made for exactly the bytes that were.
@@ -345,7 +423,7 @@ impl Plan {
         let now = State::now(location, environment);
         match &self.work {
             Work::Exact => Ok(None),
-            Work::Text { file, base, text } => now.with_text(file, base, text).map(Some),
+            Work::Texts(texts) => now.with_texts(texts.clone()).map(Some),
             Work::Edits(edits) => {
                 let fits = now.same_items(edits, self).then(|| now.edited(edits));
                 match fits {
@@ -402,14 +480,19 @@ impl FileChange {
     }
 }
 
-fn loaded(full: Full) -> Loaded {
+pub(crate) fn loaded(full: Full) -> Loaded {
     let mut files: Vec<SourceFile> = Vec::new();
     for (path, text) in full.texts {
         if !files.iter().any(|file| file.path == path) {
             files.push(SourceFile { revision: hash(text.as_bytes()), path, text });
         }
     }
-    Loaded { files, value: full.tree.as_ref().map(value), configuration: full.configuration, reading: full.reading }
+    Loaded {
+        files,
+        value: full.tree.as_ref().map(Tree::value),
+        configuration: full.configuration,
+        reading: full.reading,
+    }
 }
 
 /// Two changes of one text, made as one; none where they touch, or where together they say a key twice.

@@ -30,7 +30,7 @@ pub struct Change {
     pub line: u32,
 }
 
-/// Makes a model the first of the chain, in the file: for the command line, with no engine running. Only the characters
+/// Makes a model the first of the chain, in the file; `who` is told in the history. Works with no engine running. Only the characters
 /// of that value change. A change by somebody else meanwhile is not lost: the edit is made again on the new text.
 ///
 /// # Errors
@@ -39,6 +39,7 @@ pub fn set_primary(
     location: &ConfigLocation,
     environment: &Environment,
     model: &ModelRef,
+    who: Who,
 ) -> Result<Change, StoreError> {
     if location.read_only {
         return Err(StoreError::ReadOnly { path: location.path.clone() });
@@ -46,7 +47,7 @@ pub fn set_primary(
     create_own(location)?;
     // Each round starts from the bytes on the disk; a file that changes under this many is being fought over.
     for _ in 0..8 {
-        match try_set_primary(location, environment, model) {
+        match try_set_primary(location, environment, model, who) {
             Err(StoreError::KeepsChanging { .. }) => {}
             other => return other,
         }
@@ -58,13 +59,14 @@ fn try_set_primary(
     location: &ConfigLocation,
     environment: &Environment,
     model: &ModelRef,
+    who: Who,
 ) -> Result<Change, StoreError> {
     let full = read_through(&Disk, location, environment);
     let (Some(tree), Some(configuration)) = (&full.tree, &full.configuration) else {
         return Err(broken(location, &full.reading.diagnostics));
     };
     let before = configuration.chain().into_iter().next();
-    let edit = make_primary(tree, configuration, model)
+    let edit = make_primary(tree, &full.sources, configuration, model)
         .map_err(|spread| StoreError::Spread { path: spread.path.to_string() })?;
     let Some(edit) = edit else {
         let path = location.path.clone();
@@ -83,6 +85,6 @@ fn try_set_primary(
     if plan.base != full.reading.revision {
         return Err(StoreError::KeepsChanging { path });
     }
-    commit(location, environment, &plan, Who::Editor, &format!("{model} made the primary"))?;
+    commit(location, environment, &plan, who, &format!("{model} made the primary"))?;
     Ok(Change { line: edit.line(&after), path, key: edit.whole.to_string(), before, after: model.clone() })
 }

@@ -70,7 +70,8 @@ impl ModelConfiguration {
     }
 
     fn join<'a>(&'a self, provider: &'a Provider, model: &'a Model) -> Upstream<'a> {
-        let alias = ModelRef::new(&provider.id, &model.id).ok().and_then(|model| self.aliases.get(&model));
+        let named = || ModelRef::new(&provider.id, &model.id).ok();
+        let alias = if self.aliases.is_empty() { None } else { named().and_then(|model| self.aliases.get(&model)) };
         Upstream {
             provider,
             model,

@@ -5,16 +5,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use json5_edit::{Document, Kind, Node, Path as KeyPath};
+use json5_edit::Document;
 use pilotlight_wire::{Location, ModelRef, Secret};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::home::Environment;
+use crate::near::distance;
 use crate::settings::{
     Cold, KeepWarm, KeeperSettings, LedgerSettings, ModelSettings, Named, NotificationSettings, Privacy,
     ProviderSettings, Runtime, Settings, TokenSetting,
 };
-use crate::tree::{At, Data, Origin, Report, Source, Tree};
+use crate::tree::{At, Data, Report, Source, Tree};
 use crate::variables::Variables;
 
 /// Reads the settings. What is wrong takes its default, except where that would open what was meant to be closed: a
@@ -23,21 +24,11 @@ pub(crate) fn read_settings(path: &Path, text: &str, environment: &Environment) 
     let document = match Document::parse(text) {
         Ok(document) => document,
         Err(error) => {
-            let diagnostic = Diagnostic {
-                severity: Severity::Error,
-                code: "syntax",
-                file: path.to_owned(),
-                path: String::new(),
-                line: error.line,
-                column: error.column,
-                message: error.message,
-                fix: None,
-            };
-            return (closed(), vec![diagnostic]);
+            return (closed(), vec![Diagnostic::syntax(path, error)]);
         }
     };
-    let tree = located(document.root(), None, &KeyPath::root());
-    let sources = [Source { path: path.to_owned(), document }];
+    let tree = Tree::of(0, document.root(), None);
+    let sources = [Source::new(path.to_owned(), document)];
     let mut reader = Reader { report: Report::new(&sources), environment };
     let settings = reader.settings(&At::root(&tree));
     (settings, reader.report.diagnostics)
@@ -46,25 +37,6 @@ pub(crate) fn read_settings(path: &Path, text: &str, environment: &Environment) 
 /// What holds when the file cannot be read at all and nothing is known of what it forbids.
 pub(crate) fn closed() -> Settings {
     Settings { privacy: Privacy { local_only: true, regions: None }, ..Settings::default() }
-}
-
-fn located(node: &Node, key: Option<usize>, path: &KeyPath) -> Tree {
-    let data = match &node.kind {
-        Kind::Scalar(value) => Data::Scalar(value.clone()),
-        Kind::Array(items) => {
-            Data::Array(items.iter().enumerate().map(|(at, item)| located(item, None, &path.then(at))).collect())
-        }
-        Kind::Object(members) => Data::Object(
-            members
-                .iter()
-                .map(|member| {
-                    let path = path.then(member.key.as_str());
-                    (member.key.clone(), located(&member.value, Some(member.key_span.start), &path))
-                })
-                .collect(),
-        ),
-    };
-    Tree { data, origin: Origin { file: 0, path: path.clone(), offset: node.span.start, key } }
 }
 
 /// The keys of the file, object by object. The published schema has the same ones, by a test.
@@ -399,11 +371,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
 /// Whether two names differ, their case apart, by no more than one letter that is added, left out, changed, or exchanged
 /// with the next.
 fn is_near(a: &str, b: &str) -> bool {
-    let (a, b): (Vec<char>, Vec<char>) = (a.to_lowercase().chars().collect(), b.to_lowercase().chars().collect());
-    let same_start = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
-    let same_end = a[same_start..].iter().rev().zip(b[same_start..].iter().rev()).take_while(|(a, b)| a == b).count();
-    let (a, b) = (&a[same_start..a.len() - same_end], &b[same_start..b.len() - same_end]);
-    matches!((a, b), ([_] | [], [_] | [])) || matches!((a, b), ([w, x], [y, z]) if w == z && x == y)
+    distance(a, b, 1).is_some()
 }
 
 #[cfg(test)]

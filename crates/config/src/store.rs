@@ -7,14 +7,15 @@ use json5_edit::{Edit as ConfigEdit, Lost};
 use pilotlight_wire::ModelRef;
 use tokio::sync::watch;
 
-use crate::check::{Full, Reading, read_through};
+use crate::check::{Full, Reading, read_in};
 use crate::diagnostic::Diagnostic;
 use crate::files::Disk;
 use crate::history_log::{LostComments, Who};
 use crate::home::Environment;
 use crate::location::ConfigLocation;
 use crate::model::ModelConfiguration;
-use crate::plan::{plan, plan_on, plan_text};
+use crate::plan::{plan, plan_on, plan_text, plan_text_and_edits};
+use crate::rules::Surroundings;
 use crate::watch::{Source, Watched};
 use crate::write::{self, Revision, Saved, Step};
 
@@ -49,6 +50,7 @@ pub struct ConfigStore {
     watched: Watched<ConfigState>,
     location: ConfigLocation,
     environment: Arc<Environment>,
+    surroundings: watch::Sender<Arc<Surroundings>>,
 }
 
 impl ConfigStore {
@@ -60,8 +62,28 @@ impl ConfigStore {
     pub fn open(location: ConfigLocation, environment: Environment) -> Result<Self, StoreError> {
         create_own(&location)?;
         let environment = Arc::new(environment);
-        let source = ConfigSource { location: location.clone(), environment: Arc::clone(&environment) };
-        Ok(Self { watched: Watched::open(source), location, environment })
+        let (surroundings, known) = watch::channel(Arc::default());
+        let source =
+            ConfigSource { location: location.clone(), environment: Arc::clone(&environment), surroundings: known };
+        Ok(Self { watched: Watched::open(source), location, environment, surroundings })
+    }
+
+    /// What is known beyond the files from now on: the diagnostics follow within a moment. Nothing is written.
+    pub fn surround(&self, surroundings: Surroundings) {
+        let changed = self.surroundings.send_if_modified(|known| {
+            let changed = **known != surroundings;
+            *known = Arc::new(surroundings);
+            changed
+        });
+        if changed {
+            self.watched.look_again();
+        }
+    }
+
+    /// What is known beyond the files.
+    #[must_use]
+    pub fn surroundings(&self) -> Arc<Surroundings> {
+        self.surroundings.borrow().clone()
     }
 
     /// What is in force, now and whenever it changes. The same bytes are never published twice.
@@ -76,7 +98,7 @@ impl ConfigStore {
     /// [`StoreError`]; the file is then as it was.
     pub async fn set_primary(&self, model: &ModelRef) -> Result<Change, StoreError> {
         let model = model.clone();
-        self.run(move |location, environment| set_primary(location, environment, &model)).await
+        self.run(move |location, environment| set_primary(location, environment, &model, Who::Editor)).await
     }
 
     /// Makes edits, by their paths in the whole configuration, each in the file where its value stands. `base` is the
@@ -122,6 +144,26 @@ impl ConfigStore {
         .await
     }
 
+    /// The same, with edits made on the new text.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the files are then as they were.
+    pub async fn replace_text_and_edit(
+        &self,
+        file: PathBuf,
+        text: String,
+        edits: Vec<ConfigEdit>,
+        label: impl Into<String>,
+        base: Option<String>,
+    ) -> Result<Saved, StoreError> {
+        let label = label.into();
+        self.run(move |location, environment| {
+            let plan = plan_text_and_edits(location, environment, &file, &text, &edits, base.as_deref())?;
+            write::commit(location, environment, &plan, Who::Editor, &label)
+        })
+        .await
+    }
+
     /// Takes the last change back, to the byte.
     ///
     /// # Errors
@@ -154,6 +196,14 @@ impl ConfigStore {
         self.run(|location, environment| write::restore_comments(location, environment, Who::Editor)).await
     }
 
+    /// Offers the comments that another program dropped no longer, until others are dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::NothingLost`], and [`StoreError::Io`] when the history cannot be written.
+    pub async fn dismiss_lost_comments(&self) -> Result<(), StoreError> {
+        self.run(write::dismiss_lost_comments).await
+    }
+
     /// The revisions that can be gone back to, the newest first.
     ///
     /// # Errors
@@ -184,6 +234,7 @@ impl ConfigStore {
 struct ConfigSource {
     location: ConfigLocation,
     environment: Arc<Environment>,
+    surroundings: watch::Receiver<Arc<Surroundings>>,
 }
 
 impl ConfigSource {
@@ -200,7 +251,8 @@ impl Source for ConfigSource {
     type State = ConfigState;
 
     fn read(&self, before: Option<&ConfigState>) -> (ConfigState, Vec<PathBuf>) {
-        let full = read_through(&Disk, &self.location, &self.environment);
+        let surroundings = self.surroundings.borrow().clone();
+        let full = read_in(&Disk, &self.location, &self.environment, &surroundings);
         let standing = self.standing(&full);
         let Reading { files, revision, result, diagnostics } = full.reading;
         let stale = result.is_none();

@@ -60,12 +60,21 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The history has no such revision, or the beginning of one is that of several.
-    #[error("{} revision begins with {revision:?}: `pilotlight config history` lists them", if *.several { "more than one" } else { "no kept" })]
+    #[error("{} revision begins with {revision:?}: the history lists them", if *.several { "more than one" } else { "no kept" })]
     UnknownRevision {
         /// What was asked for.
         revision: String,
         /// Whether it could be several.
         several: bool,
+    },
+    /// The revision held a key that was moved out of the file since, and is nowhere to be found now.
+    #[error(
+        "this revision holds a key of {provider}, which was moved out of the file since and cannot be read now: make it \
+         readable, or enter it again, and go back then"
+    )]
+    KeyGone {
+        /// Whose key.
+        provider: String,
     },
     /// There is no earlier revision.
     #[error("there is nothing to undo")]

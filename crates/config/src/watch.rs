@@ -46,11 +46,12 @@ type Job = Box<dyn FnOnce() -> Box<dyn FnOnce() + Send> + Send>;
 pub(crate) struct Watched<T> {
     state: watch::Receiver<Arc<T>>,
     jobs: mpsc::Sender<Job>,
+    signs: mpsc::Sender<()>,
 }
 
 impl<T> Clone for Watched<T> {
     fn clone(&self) -> Self {
-        Self { state: self.state.clone(), jobs: self.jobs.clone() }
+        Self { state: self.state.clone(), jobs: self.jobs.clone(), signs: self.signs.clone() }
     }
 }
 
@@ -64,8 +65,16 @@ impl<T: PartialEq + Send + Sync + 'static> Watched<T> {
         let (first, files) = source.read(None);
         let (publish, state) = watch::channel(Arc::new(first));
         let (jobs, inbox) = mpsc::channel(8);
-        tokio::spawn(Owner::new(Arc::new(source), publish, files).run(inbox));
-        Self { state, jobs }
+        let owner = Owner::new(Arc::new(source), publish, files);
+        let signs = owner.folders.open.clone();
+        tokio::spawn(owner.run(inbox));
+        Self { state, jobs, signs }
+    }
+
+    /// Has everything read again soon, because something else than the files has changed.
+    pub(crate) fn look_again(&self) {
+        // A full channel already says it.
+        let _ = self.signs.try_send(());
     }
 
     pub(crate) fn state(&self) -> watch::Receiver<Arc<T>> {
@@ -203,7 +212,7 @@ struct Folders {
     interesting: Arc<Mutex<HashSet<PathBuf>>>,
     signs: mpsc::Receiver<()>,
     /// Keeps the channel open when there is no watcher to hold the other end.
-    _open: mpsc::Sender<()>,
+    open: mpsc::Sender<()>,
 }
 
 impl Folders {
@@ -229,7 +238,7 @@ impl Folders {
         let watcher = watcher
             .inspect_err(|error| tracing::warn!(%error, "files cannot be watched here; they are looked at instead"))
             .ok();
-        Self { watcher, watched: HashMap::new(), interesting, signs, _open: send }
+        Self { watcher, watched: HashMap::new(), interesting, signs, open: send }
     }
 
     /// Watches the folders that matter for `files` now, and no others. True when a folder came or was swapped, since

@@ -5,17 +5,22 @@
 //! one or the new one, and the next who opens the history sees by the bytes which. Where it was to be several files and
 //! only some are new, the next who opens the history finishes that first.
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 
 use json5_edit::Lost;
+use pilotlight_wire::Secret;
 
 use crate::check::{Full, read_through};
 use crate::files::{Disk, Files as _};
 use crate::history::{Entry, History, by_prefix};
+use crate::history_keys::Keys;
 use crate::history_log::{KEPT, Log, LostComments, Snapshot, Who};
 use crate::home::{Environment, Home};
+use crate::keys::{KeptIn, look_up};
 use crate::location::ConfigLocation;
 use crate::lost;
+use crate::model::ModelConfiguration;
 use crate::plan::{FileChange, Plan, plan_exact};
 use crate::save::{self, SaveError};
 use crate::store::{StoreError, create_own};
@@ -122,7 +127,7 @@ pub fn plan_step(
     let history = opened(location, environment)?;
     let revision = revision(location, environment);
     let (target, label) = step.target(&history.log, &revision)?;
-    Ok((plan_exact(location, environment, history.texts(target)?), label))
+    Ok((plan_exact(location, environment, history.texts(target, &keys(location, environment))?), label))
 }
 
 /// Goes through the history: the files get exactly the bytes that they had.
@@ -135,7 +140,7 @@ pub fn go(location: &ConfigLocation, environment: &Environment, step: &Step, who
         let now = session.look()?;
         let (target, label) = step.target(&session.history.log, &now.reading.revision)?;
         let to = target.id;
-        let texts = session.history.texts(target)?;
+        let texts = session.history.texts(target, &keys(location, environment))?;
         let plan = plan_exact(location, environment, texts);
         if plan.base != now.reading.revision {
             continue;
@@ -169,7 +174,8 @@ pub fn restore_comments(
         let now = session.look()?;
         let lost = session.history.log.current().and_then(|current| current.lost.clone());
         let lost = lost.ok_or(StoreError::NothingLost)?;
-        let had = session.history.texts(by_prefix(&session.history.log, &lost.revision)?)?;
+        let had =
+            session.history.texts(by_prefix(&session.history.log, &lost.revision)?, &keys(location, environment))?;
         let mut homeless = Vec::new();
         let mut texts = Vec::new();
         for (path, old) in &had {
@@ -194,6 +200,20 @@ pub fn restore_comments(
         }
     }
     Err(StoreError::KeepsChanging { path: location.path.clone() })
+}
+
+/// Offers the comments that another program dropped no longer, until others are dropped. The files are not touched.
+///
+/// # Errors
+/// [`StoreError::NothingLost`], and [`StoreError::Io`] when the history cannot be written.
+pub fn dismiss_lost_comments(location: &ConfigLocation, environment: &Environment) -> Result<(), StoreError> {
+    if !History::exists(&Home::from(environment).history(), location) {
+        return Err(StoreError::NothingLost);
+    }
+    let mut history = opened(location, environment)?;
+    let current = history.log.current().filter(|current| current.lost.is_some());
+    let id = current.ok_or(StoreError::NothingLost)?.id;
+    history.dismiss(id)
 }
 
 /// The revisions that can be gone back to, the newest first. Where the files were changed by somebody else since the
@@ -243,7 +263,7 @@ pub fn difference(
 pub(crate) fn see(location: &ConfigLocation, environment: &Environment, full: &Full) -> Result<Standing, StoreError> {
     let histories = Home::from(environment).history();
     let mut history = History::unsettled(&histories, location)?;
-    let finished = !location.read_only && finish(&history)?;
+    let finished = !location.read_only && finish(&history, &keys(location, environment))?;
     history.settle(&if finished { revision(location, environment) } else { full.reading.revision.clone() })?;
     // What is half written or broken is none of the revisions that anybody wants back.
     // What was just finished is read anew in a moment.
@@ -257,6 +277,26 @@ pub(crate) fn see(location: &ConfigLocation, environment: &Environment, full: &F
         can_redo: history.log.after(revision).is_some(),
         lost_comments: current.and_then(|current| current.lost.clone()),
     })
+}
+
+/// A provider's key as it is now, wherever it lives: as the configuration has it, and in the places that are ours. The
+/// files are read only when a text has a mark for a key.
+pub(crate) fn keys<'a>(
+    location: &'a ConfigLocation,
+    environment: &'a Environment,
+) -> impl Fn(&str) -> Vec<Secret> + 'a {
+    let configuration = OnceCell::new();
+    move |provider| {
+        let configuration: &Option<ModelConfiguration> =
+            configuration.get_or_init(|| read_through(&Disk, location, environment).configuration);
+        let configured = configuration.as_ref().and_then(|configuration| configuration.provider(provider));
+        let configured = configured.and_then(|provider| provider.key.as_ref()?.secret().cloned());
+        let home = Home::from(environment);
+        let kept = look_up(&home, KeptIn::PrivateFile, provider).ok();
+        let known: Vec<Secret> = configured.into_iter().chain(kept).collect();
+        // The keychain may ask its owner to unlock it.
+        if known.is_empty() { look_up(&home, KeptIn::Keychain, provider).into_iter().collect() } else { known }
+    }
 }
 
 fn revision(location: &ConfigLocation, environment: &Environment) -> String {
@@ -278,7 +318,8 @@ fn record(history: &mut History, full: &Full) -> Result<(), StoreError> {
 fn lost_now(history: &History, texts: &[(PathBuf, String)], who: Who) -> Result<Option<LostComments>, StoreError> {
     let Some(current) = history.log.current() else { return Ok(None) };
     let count = |snapshot: &Snapshot, missing: fn(&str, &str) -> usize| -> Result<usize, StoreError> {
-        let old = history.texts(snapshot)?;
+        // What matters here are comments.
+        let old = history.marked_texts(snapshot)?;
         let pairs = old
             .iter()
             .filter_map(|(path, old)| texts.iter().find(|(known, _)| known == path).map(|(_, new)| missing(old, new)));
@@ -301,7 +342,7 @@ fn lost_now(history: &History, texts: &[(PathBuf, String)], who: Who) -> Result<
 pub(crate) fn opened(location: &ConfigLocation, environment: &Environment) -> Result<History, StoreError> {
     let mut history = History::unsettled(&Home::from(environment).history(), location)?;
     if !location.read_only {
-        finish(&history)?;
+        finish(&history, &keys(location, environment))?;
     }
     history.settle(&revision(location, environment))?;
     Ok(history)
@@ -309,11 +350,11 @@ pub(crate) fn opened(location: &ConfigLocation, environment: &Environment) -> Re
 
 /// Finishes a save of several files that a crash broke off between two of them, so that together they are one revision
 /// again. Where somebody else has changed one since, all are left as they are. True when something was written.
-fn finish(history: &History) -> Result<bool, StoreError> {
+fn finish(history: &History, keys: &Keys<'_>) -> Result<bool, StoreError> {
     let Some((from, to)) = history.log.unfinished() else { return Ok(false) };
-    let old = history.texts(from)?;
+    let old = history.texts(from, keys)?;
     let mut left = Vec::new();
-    let new = history.texts(to)?;
+    let new = history.texts(to, keys)?;
     for (path, new) in &new {
         let Ok(now) = Disk.read(path) else { return Ok(false) };
         let old = old.iter().find(|(known, _)| known == path).map(|(_, old)| old);
@@ -410,7 +451,23 @@ impl<'a> Session<'a> {
             }
         }
         self.history.done(id)?;
+        self.keep_keys(plan);
         Ok(())
+    }
+
+    /// Takes the keys that have just left the files out of the history too, and puts those back that have returned to
+    /// them. What fails here fails the save no longer.
+    fn keep_keys(&self, plan: &Plan) {
+        for file in &plan.after.files {
+            if let Err(error) = self.history.keep(&file.text) {
+                tracing::warn!(%error, "a text could not be kept in the history");
+            }
+        }
+        for (provider, key) in plan.moved_keys() {
+            if let Err(error) = self.history.conceal(provider, key) {
+                tracing::warn!(%error, provider, "the history still holds a key that was moved out of the file");
+            }
+        }
     }
 }
 

@@ -11,7 +11,7 @@ const MODELS: &str = r#"models: { providers: {
     pilotlight: { baseUrl: "http://127.0.0.1:11235/v1", models: [{ id: "primary", name: "Pilot Light" }] } } }"#;
 
 fn using(bench: &Bench, model: &str) -> Result<Change, StoreError> {
-    set_primary(&bench.location, &bench.environment, &model.parse().unwrap())
+    set_primary(&bench.location, &bench.environment, &model.parse().unwrap(), pilotlight_config::Who::Editor)
 }
 
 fn head(bench: &Bench) -> String {

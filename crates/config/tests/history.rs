@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use json5_edit::{Edit, Expected};
 use pilotlight_config::plan::plan;
-use pilotlight_config::write::{Step, commit, difference, go, history, restore_comments};
+use pilotlight_config::write::{Step, commit, difference, dismiss_lost_comments, go, history, restore_comments};
 use pilotlight_config::{ConfigStore, Saved, StoreError, Who, set_primary};
 use serde_json::{Value, json};
 use support::{Bench, fixture};
@@ -163,7 +163,7 @@ fn where_writing_is_forbidden_nothing_is_written() {
     refused(step(&bench, Step::Redo).map(drop));
     refused(step(&bench, Step::To(revision)).map(drop));
     refused(restore_comments(&bench.location, &bench.environment, Who::Editor).map(drop));
-    refused(set_primary(&bench.location, &bench.environment, &"p/m".parse().unwrap()).map(drop));
+    refused(set_primary(&bench.location, &bench.environment, &"p/m".parse().unwrap(), Who::Editor).map(drop));
 }
 
 #[test]
@@ -366,4 +366,83 @@ async fn the_store_notices_records_and_offers() {
     let oldest = store.history().await.unwrap().pop().unwrap();
     store.restore(oldest.revision).await.unwrap();
     assert_eq!(bench.text("openclaw.json"), fixture("commented.json5"));
+}
+
+/// Whether any file of the history holds a text.
+fn remembers(bench: &Bench, text: &str) -> bool {
+    let files = std::fs::read_dir(folder(bench).join("texts")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files = files.chain([folder(bench).join("index")]);
+    files.any(|file| String::from_utf8_lossy(&std::fs::read(file).unwrap()).contains(text))
+}
+
+#[test]
+fn a_key_that_was_moved_out_of_the_file_is_out_of_the_history_too() {
+    const KEY: &str = "sk-or-v1-9f8e7d6c5b4a39281706f5e4d3c2b1a0";
+    let text = format!(
+        "{{\n  // was {KEY}\n  models: {{ providers: {{ p: {{ baseUrl: 'https://p.example.com/v1', apiKey: '{KEY}', models: \
+         [{{ id: 'm', name: 'M' }}] }} }} }},\n  agents: {{ defaults: {{ model: {{ primary: 'p/m' }} }} }},\n}}\n"
+    );
+    let mut bench = Bench::with(&text);
+    set(&bench, "models.mode", json!("merge")).unwrap();
+    let first = history(&bench.location, &bench.environment).unwrap().pop().unwrap().revision;
+    assert!(remembers(&bench, KEY));
+
+    // Into a variable that does not have it: it would be lost.
+    set(&bench, "models.providers.p.apiKey", json!("${P_KEY}")).unwrap();
+    assert!(remembers(&bench, KEY), "the history is the only place that has it");
+    step(&bench, Step::Undo).unwrap();
+
+    bench.environment.vars.insert("P_KEY".to_owned(), KEY.to_owned());
+    set(&bench, "models.providers.p.apiKey", json!("${P_KEY}")).unwrap();
+    // The comment in the file still has it, and so has the text of the file as it is now: only there.
+    let moved = bench.text("openclaw.json");
+    assert!(moved.contains("${P_KEY}"));
+    assert!(!remembers(&bench, KEY));
+
+    // Back to the byte, from where the key lives now.
+    step(&bench, Step::Undo).unwrap();
+    assert!(bench.text("openclaw.json").contains(&format!("apiKey: '{KEY}'")));
+    step(&bench, Step::Redo).unwrap();
+    assert_eq!(bench.text("openclaw.json"), moved);
+    step(&bench, Step::To(first.clone())).unwrap();
+    assert_eq!(bench.text("openclaw.json"), text);
+
+    // It stands in the file again, so it is kept again: nothing else has it once the provider goes.
+    set(&bench, "models.providers.p", json!({ "baseUrl": "http://127.0.0.1:1/v1", "models": [] })).unwrap();
+    bench.environment.vars.clear();
+    step(&bench, Step::Undo).unwrap();
+    assert_eq!(bench.text("openclaw.json"), text);
+}
+
+#[test]
+fn a_revision_whose_key_is_gone_says_so_and_changes_nothing() {
+    const KEY: &str = "sk-or-v1-9f8e7d6c5b4a39281706f5e4d3c2b1a0";
+    let mut bench = Bench::with(&format!(
+        "{{ models: {{ providers: {{ p: {{ baseUrl: 'https://p.example.com/v1', apiKey: '{KEY}', models: [] }} }} }} }}"
+    ));
+    bench.environment.vars.insert("P_KEY".to_owned(), KEY.to_owned());
+    set(&bench, "models.providers.p.apiKey", json!("${P_KEY}")).unwrap();
+    bench.environment.vars.clear();
+    let now = bench.text("openclaw.json");
+    assert!(matches!(step(&bench, Step::Undo), Err(StoreError::KeyGone { provider }) if provider == "p"));
+    assert_eq!(bench.text("openclaw.json"), now);
+    // All else goes on.
+    set(&bench, "models.mode", json!("merge")).unwrap();
+    step(&bench, Step::Undo).unwrap();
+    assert_eq!(bench.text("openclaw.json"), now);
+}
+
+#[test]
+fn comments_that_are_not_wanted_back_are_offered_no_longer() {
+    let bench = Bench::with(&fixture("commented.json5"));
+    set(&bench, "models.mode", json!("replace")).unwrap();
+    let value: Value = json5_edit::Document::parse(&bench.text("openclaw.json")).unwrap().value().clone();
+    bench.write("openclaw.json", &format!("{value:#}"));
+    set(&bench, "models.mode", json!("merge")).unwrap();
+    dismiss_lost_comments(&bench.location, &bench.environment).unwrap();
+    set(&bench, "models.mode", json!("replace")).unwrap();
+    let again = dismiss_lost_comments(&bench.location, &bench.environment);
+    assert!(matches!(again, Err(StoreError::NothingLost)), "{again:?}");
+    let restored = restore_comments(&bench.location, &bench.environment, Who::Command);
+    assert!(matches!(restored, Err(StoreError::NothingLost)));
 }

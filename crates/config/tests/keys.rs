@@ -158,7 +158,7 @@ fn a_private_file_that_is_broken_is_told_of_and_never_overwritten() {
     assert!(problem.contains("no JSON object") && !problem.contains(KEY), "{problem}");
     std::fs::remove_file(desk.private()).unwrap();
     let told = desk.bench.told();
-    assert!(told.contains("key-unreadable") && told.contains("pilotlight key set p --in file"), "{told}");
+    assert!(told.contains("key-unreadable") && told.contains("enter the key again"), "{told}");
 }
 
 #[test]
@@ -269,12 +269,12 @@ fn what_cannot_be_done_is_refused_before_anything_is_written() {
     refused(broken.prepare(KeyPlace::Keychain, Some(KEY)), "nothing was changed");
     // OpenClaw of February cannot read it.
     let old = Desk::with(&TWO.replace("// mine", "meta: { lastTouchedVersion: '2026.2.6-3' },"));
-    refused(old.prepare(KeyPlace::PrivateFile, Some(KEY)), "--in env");
+    refused(old.prepare(KeyPlace::PrivateFile, Some(KEY)), "put the key in a variable");
     assert!(!old.private().exists());
     let new = Desk::with(&TWO.replace("// mine", "meta: { lastTouchedVersion: '2026.9.6' },"));
     assert_eq!(
         new.prepare(KeyPlace::PrivateFile, Some(KEY)).unwrap().notes,
-        ["backups of the file, and its history here, still hold the key that stood in it"]
+        ["backups of the file that other programs made still hold the key that stood in it"]
     );
     // And it would not run such a program.
     elsewhere.provider = "p".to_owned();

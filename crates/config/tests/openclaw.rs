@@ -138,7 +138,7 @@ async fn written_by_us(folder: &Path) -> Vec<PathBuf> {
         std::fs::write(&path, text).unwrap();
         if let Some(primary) = primary {
             let location = ConfigLocation { path: path.clone(), openclaw: true, read_only: false };
-            set_primary(&location, &environment, &primary.parse().unwrap()).unwrap();
+            set_primary(&location, &environment, &primary.parse().unwrap(), pilotlight_config::Who::Editor).unwrap();
             assert_ne!(&std::fs::read_to_string(&path).unwrap(), text);
         }
         files.push(path);

@@ -126,7 +126,8 @@ fn the_starting_configuration_is_the_recommended_one_and_has_nothing_wrong() {
     let location = ConfigLocation { path: home.own_config_file(), openclaw: false, read_only: false };
     let model = "lmstudio/minimax-m2.1-gs32".parse().unwrap();
     // The command line makes it too.
-    let change = pilotlight_config::set_primary(&location, &bench.environment, &model).unwrap();
+    let change =
+        pilotlight_config::set_primary(&location, &bench.environment, &model, pilotlight_config::Who::Editor).unwrap();
     assert_eq!((change.line, change.before), (0, Some(model.clone())));
     let ours = pilotlight_config::read(&location, &bench.environment);
     let told: Vec<_> = ours.diagnostics.iter().map(|one| (one.code, one.severity.name())).collect();

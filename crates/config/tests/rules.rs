@@ -393,3 +393,39 @@ fn the_examples_are_free_of_errors_and_warned_of_only_where_it_is_true() {
     // It relies on a key that is not set.
     assert_eq!(told("regional.json5"), [("key-unreadable", Severity::Warning)]);
 }
+
+#[test]
+fn every_place_that_names_a_model_is_looked_at() {
+    let others = "imageModel: { primary: 'studio/bigg', fallbacks: ['Large', 'stduio/big'] }, pdfModel: 'Large', \
+                  subagents: { model: 'studio/big' }, mediaModels: { image: 'fal/flux' }";
+    let text = studio(BIG, CHAIN).replace("models: { 'studio/big'", &format!("{others}, models: {{ 'studio/big'"));
+    let image = fires("unknown-model", &text);
+    assert_eq!(image.path, "agents.defaults.imageModel.primary");
+    assert!(mended(&image, &text).contains("primary: 'studio/big', fallbacks: ['Large', 'stduio/big']"));
+    assert_eq!(fires("unknown-fallback", &text).path, "agents.defaults.imageModel.fallbacks[1]");
+
+    for (agents, place) in [
+        ("entries: { main: { model: 'studio/small' } }", "agents.entries.main.model"),
+        ("list: [{ id: 'main', heartbeat: { model: 'studio/small' } }]", "agents.list[0].heartbeat.model"),
+    ] {
+        let text = studio(BIG, CHAIN).replace("agents: { defaults", &format!("agents: {{ {agents}, defaults"));
+        assert_eq!(fires("unknown-model", &text).path, place);
+    }
+    // An agent's own alias is one, if its target is.
+    let own = "entries: { main: { model: 'Mine', models: { 'studio/big': { alias: 'Mine' }, 'studio/none': { alias: 'No' } } } }";
+    let text = studio(BIG, CHAIN).replace("agents: { defaults", &format!("agents: {{ {own}, defaults"));
+    silent("unknown-model", &text);
+    assert_eq!(fires("unknown-alias-target", &text).path, "agents.entries.main.models[\"studio/none\"]");
+}
+
+#[test]
+fn a_small_model_is_known_by_its_file() {
+    let text = studio("{ id: 'big', name: 'Big' }", CHAIN);
+    let with = |size_bytes| {
+        let live =
+            LiveModel { quantization: Some("Q4_K_M".to_owned()), size_bytes: Some(size_bytes), ..LiveModel::default() };
+        Surroundings { live: [("studio/big".parse().unwrap(), live)].into(), ..Surroundings::default() }
+    };
+    assert!(fires_with("small-model", &text, &with(2_000_000_000)).message.contains("4 billion"));
+    silent_with("small-model", &text, &with(70_000_000_000));
+}

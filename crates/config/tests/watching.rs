@@ -228,3 +228,28 @@ async fn settings_are_watched_in_the_same_way() {
     std::fs::remove_file(bench.path("home/settings.json5")).unwrap();
     until(&mut state, "gone", days(90)).await;
 }
+
+#[tokio::test]
+async fn the_diagnostics_follow_what_is_known_of_the_surroundings() {
+    use pilotlight_config::rules::{LiveModel, Surroundings};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("openclaw.json");
+    let text = "{ models: { providers: { a: { baseUrl: 'http://127.0.0.1:9/v1', models: [{ id: 'm', name: 'M', \
+                contextWindow: 8192 }] } } }, agents: { defaults: { model: { primary: 'a/m' } } } }";
+    std::fs::write(&path, text).unwrap();
+    let location = pilotlight_config::ConfigLocation { path: path.clone(), openclaw: true, read_only: false };
+    let environment = pilotlight_config::Environment::isolated(folder.path(), &[]);
+    let store = pilotlight_config::ConfigStore::open(location, environment).unwrap();
+    let mut states = store.watch();
+    let above = |state: &std::sync::Arc<pilotlight_config::ConfigState>| {
+        state.diagnostics.iter().any(|one| one.code == "context-above-loaded")
+    };
+    assert!(!above(&states.borrow_and_update().clone()));
+    let live = LiveModel { loaded_context: Some(4096), ..LiveModel::default() };
+    let known = Surroundings { live: [("a/m".parse().unwrap(), live)].into(), ..Surroundings::default() };
+    store.surround(known.clone());
+    states.wait_for(|state| above(state)).await.unwrap();
+    store.surround(Surroundings::default());
+    states.wait_for(|state| !above(state)).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}

@@ -20,6 +20,7 @@ mod reducer;
 pub mod running;
 mod start;
 pub mod state;
+mod surroundings;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -29,6 +29,7 @@ use crate::recompose::{Inputs, Outputs, recompose};
 use crate::reducer::{Reducer, Sources};
 use crate::running::{Claim, Refused};
 use crate::state::AppState;
+use crate::surroundings::follow;
 use crate::{EngineOptions, control};
 
 /// How many notices a slow frontend may lag behind before it misses some.
@@ -102,6 +103,7 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
         Outputs { token: token_out, routes: routes_out, plan: plan_out, composition: composition_out },
         stop.clone(),
     ));
+    tokio::spawn(follow(config.clone(), keeper.state(), settings.watch(), stop.clone()));
     let (events_out, events) = mpsc::unbounded_channel();
     let local = Arc::new(KeptModels::follow(keeper.clone(), stop.clone()));
     let gateway = Gateway::new(routes.clone(), local, events_out);

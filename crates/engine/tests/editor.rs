@@ -141,6 +141,40 @@ async fn a_text_with_masks_is_written_with_the_secrets_it_had() {
 }
 
 #[tokio::test]
+async fn edits_are_made_on_a_text_that_was_typed_and_not_saved() {
+    let house = House::new(CONFIG).await;
+    let document = house.ask("config", Value::Null).await;
+    let (revision, file) = (&document["revision"], &document["files"][0]);
+    let typed = file["text"].as_str().unwrap().replace("id: \"minimax\"", "id: \"m3\"");
+    let edits = json!([
+        { "edit": "set", "path": "models.providers.lmstudio.models[0].contextWindow", "value": 65536, "expected": "nothing" },
+        { "edit": "set", "path": "agents.defaults.model.primary", "value": "lmstudio/m3" },
+    ]);
+    let draft = json!({ "revision": revision, "file": file["path"], "text": typed, "edits": edits, "label": "Both" });
+    let preview = house.ask("config/preview", draft.clone()).await;
+    assert_eq!(preview["value"]["models"]["providers"]["lmstudio"]["models"][0]["id"], "m3");
+    assert_eq!(preview["value"]["models"]["providers"]["lmstudio"]["models"][0]["contextWindow"], 65536);
+    assert_eq!(house.text(), CONFIG, "nothing is written");
+    // Somebody else writes in another place meanwhile.
+    let theirs = CONFIG.replace("The house's models.", "Their models.");
+    std::fs::write(house.file(), &theirs).unwrap();
+    house.ask("config/save", draft).await;
+    let expected = theirs
+        .replace("{ id: \"minimax\", name: \"MiniMax\" }", "{ id: \"m3\", name: \"MiniMax\", contextWindow: 65536 }")
+        .replace("primary: \"lmstudio/minimax\"", "primary: \"lmstudio/m3\"");
+    assert_eq!(house.text(), expected);
+
+    // An edit that does not fit what was typed, and one on a text that cannot be read.
+    let misfit =
+        json!([{ "edit": "set", "path": "models.mode", "value": "merge", "expected": { "value": "replace" } }]);
+    let revision = house.ask("config", Value::Null).await["revision"].clone();
+    let draft = |text: &str| json!({ "revision": revision, "file": file["path"], "text": text, "edits": misfit });
+    assert_eq!(house.refused("config/save", draft("{}")).await.code, "conflict");
+    assert_eq!(house.refused("config/preview", draft("{ models: ")).await.code, "broken");
+    assert_eq!(house.text(), expected);
+}
+
+#[tokio::test]
 async fn a_masked_provider_can_be_copied_under_another_id() {
     let house = House::new(CONFIG).await;
     let document = house.ask("config", Value::Null).await;

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use pilotlight_config::preview::read_with;
+use pilotlight_config::rules::Surroundings;
 use pilotlight_config::{ConfigLocation, Environment};
 use pilotlight_engine::editor::probe::{self, Target};
 use pilotlight_engine::editor::types::{ProviderTest, TestStepName};
@@ -19,7 +20,8 @@ fn target(provider: Value) -> Target {
     let path = folder.path().join("openclaw.json");
     let location = ConfigLocation { path: path.clone(), openclaw: true, read_only: false };
     let text = json!({ "models": { "providers": { "x": provider } } }).to_string();
-    let read = read_with(&location, &Environment::isolated(folder.path(), &[]), &[(path, text)]);
+    let read =
+        read_with(&location, &Environment::isolated(folder.path(), &[]), &[(path, text)], &Surroundings::default());
     Target::of(&read.configuration.unwrap(), "X", None).unwrap()
 }
 

@@ -146,6 +146,7 @@ export class EngineDouble {
       'config/redo': () => config.configRedo(),
       'config/restore': () => config.configRestore(body.revision),
       'config/restore-comments': () => config.configRestoreComments(),
+      'config/dismiss-comments': () => config.configDismissComments(),
       'provider/test': () => config.providerTest(body),
       'provider/models': () => config.providerModels(body),
       'provider/key': () => config.providerKey(body),

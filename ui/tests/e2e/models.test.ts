@@ -449,6 +449,17 @@ describe('the file changes underneath', () => {
     await eventually(() => page.getByText('Another program dropped').count(), 0)
     expect(engine.config.text).toContain('// Paid. Opus first')
   })
+
+  test('another program dropped the comments: they are left out for good', async () => {
+    engine.config.lostComments = 3
+    engine.config.writeElsewhere((value) => value, {})
+    await page.getByText('Another program dropped 3 comments').waitFor()
+    const text = engine.config.text
+    await button('Leave them out').click()
+    await eventually(() => page.getByText('Another program dropped').count(), 0)
+    expect(engine.config.text).toBe(text)
+    expect(engine.config.lostComments).toBe(0)
+  })
 })
 
 describe('around it', () => {

@@ -191,6 +191,7 @@ describe('commands', () => {
     await backend.configRedo()
     await backend.configRestore('r1')
     await backend.configRestoreComments()
+    await backend.configDismissComments()
     await backend.configHistory()
     await backend.providerTest({ provider: 'a' })
     await backend.providerModels({ provider: 'a' })
@@ -203,6 +204,7 @@ describe('commands', () => {
       ['POST', 'config/redo', {}],
       ['POST', 'config/restore', { revision: 'r1' }],
       ['POST', 'config/restore-comments', {}],
+      ['POST', 'config/dismiss-comments', {}],
       ['GET', 'config/history', undefined],
       ['POST', 'provider/test', { provider: 'a' }],
       ['POST', 'provider/models', { provider: 'a' }],

@@ -97,6 +97,7 @@ test('the editor’s commands: one parameter, and what a conflict brings', async
   await backend.configRedo()
   await backend.configRestore('r1')
   await backend.configRestoreComments()
+  await backend.configDismissComments()
   await backend.configHistory()
   await backend.providerTest({ provider: 'a' })
   await backend.providerModels({ provider: 'a' })
@@ -109,6 +110,7 @@ test('the editor’s commands: one parameter, and what a conflict brings', async
     ['config_redo', undefined],
     ['config_restore', { request: { revision: 'r1' } }],
     ['config_restore_comments', undefined],
+    ['config_dismiss_comments', undefined],
     ['config_history', undefined],
     ['provider_test', { request: { provider: 'a' } }],
     ['provider_models', { request: { provider: 'a' } }],

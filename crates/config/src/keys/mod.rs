@@ -122,10 +122,7 @@ impl Stores {
 pub(crate) fn look_up(home: &Home, place: KeptIn, id: &str) -> Result<Secret, String> {
     match Stores::of_system(home).of(place).read(id) {
         Ok(Some(key)) => Ok(key),
-        Ok(None) => Err(format!(
-            "{place} holds no key of {id}: put it there with `pilotlight key set {id} --in {}`",
-            place.name()
-        )),
+        Ok(None) => Err(format!("{place} holds no key of {id}: enter the key again")),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -142,7 +139,7 @@ pub enum KeyError {
     /// There is no keychain.
     #[error(
         "there is no keychain here: {0}. Where nobody logs in to a desktop, keep the key in a file that only you can read \
-         (--in file), or in a variable (--in env)"
+         (the private file), or in a variable"
     )]
     NoKeychain(String),
     /// There is one, and it does not open. May be retried.

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use super::{KeptIn, KeyPlace};
 use crate::hosted;
-use crate::rules::value;
 use crate::tree::At;
 
 /// Our entries of `secrets.providers`.
@@ -84,7 +83,7 @@ pub(super) fn edits(
     };
     let entries = Path::root().then("models").then("providers");
     let entry = entry_of(root, provider);
-    let path = match entry.as_ref().and_then(|entry| entry.path.steps().last().cloned()) {
+    let path = match entry.as_ref().and_then(|entry| entry.path().steps().last().cloned()) {
         Some(step) => entries.then(step).then("apiKey"),
         None => {
             // A hosted provider that OpenClaw has built in gets an entry that both versions take.
@@ -98,7 +97,7 @@ pub(super) fn edits(
             return edits;
         }
     };
-    if entry.and_then(|entry| entry.member("apiKey")).is_none_or(|at| value(at.tree) != new) {
+    if entry.and_then(|entry| entry.member("apiKey")).is_none_or(|at| at.tree.value() != new) {
         edits.push(set(path, new));
     }
     edits
@@ -109,7 +108,7 @@ pub(super) fn entry_of<'a>(root: &At<'a>, provider: &str) -> Option<At<'a>> {
     let providers = root.at(&["models", "providers"])?;
     match &providers.tree.data {
         crate::tree::Data::Object(members) => {
-            let key = members.keys().find(|key| key.trim().eq_ignore_ascii_case(provider))?;
+            let (key, _) = members.iter().find(|(key, _)| key.trim().eq_ignore_ascii_case(provider))?;
             providers.get(key)
         }
         _ => None,
@@ -117,7 +116,7 @@ pub(super) fn entry_of<'a>(root: &At<'a>, provider: &str) -> Option<At<'a>> {
 }
 
 fn secrets_provider(root: &At<'_>, name: &str, entry: &Value) -> Option<Edit> {
-    let there = root.at(&["secrets", "providers", name]).is_some_and(|at| value(at.tree) == *entry);
+    let there = root.at(&["secrets", "providers", name]).is_some_and(|at| at.tree.value() == *entry);
     (!there).then(|| set(Path::root().then("secrets").then("providers").then(name), entry.clone()))
 }
 

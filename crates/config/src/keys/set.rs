@@ -136,7 +136,7 @@ pub fn prepare(
         }
     }
     if matches!(current, Some(Key::Literal(_))) && new.place != KeyPlace::File {
-        notes.push("backups of the file, and its history here, still hold the key that stood in it".to_owned());
+        notes.push("backups of the file that other programs made still hold the key that stood in it".to_owned());
     }
     let places = refs::Places { program: &new.program, file: file.path() };
     let edits = refs::edits(&root, &id, &new.place, key.as_ref().map(Secret::expose), &places);
@@ -246,7 +246,7 @@ fn for_openclaw(
         Some(version) if version.as_slice() <= &OLD[..] => {
             return Err(KeyError::Refused(
                 "OpenClaw 2026.2.6 has written this file, and cannot read keys that are kept elsewhere: put the key in a \
-                 variable (--in env), or let a newer OpenClaw write the file once"
+                 variable, or let a newer OpenClaw write the file once"
                     .to_owned(),
             ));
         }
@@ -260,8 +260,8 @@ fn for_openclaw(
         && let Some(problem) = untrusted(program, file.path())
     {
         return Err(KeyError::Refused(format!(
-            "OpenClaw would have to run {} to ask for the key, and will not: {problem}. Keep it in the private file (--in \
-             file), or in a variable (--in env)",
+            "OpenClaw would have to run {} to ask for the key, and will not: {problem}. Keep it in the private file or \
+             in a variable",
             program.display()
         )));
     }

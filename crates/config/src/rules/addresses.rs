@@ -1,13 +1,15 @@
 //! Base URLs: those that lack `/v1` or say too much, and keys that travel in clear.
 
+use std::collections::HashMap;
+
 use pilotlight_wire::{Location, UpstreamApi};
 use url::{Host, Url};
 
-use super::secrets::is_placeholder;
-use super::{Ground, items, write};
+use super::{Ground, write};
 use crate::diagnostic::Severity;
 use crate::hosted::HOSTED;
-use crate::model::{Key, OWN_PROVIDER, Provider};
+use crate::key_looks::is_placeholder;
+use crate::model::{Key, Model, OWN_PROVIDER, Provider};
 use crate::tree::{At, Report};
 
 /// Hosts whose OpenAI-shaped API stands at the root.
@@ -20,10 +22,14 @@ const ENDPOINTS: [&str; 5] = ["/chat/completions", "/completions", "/responses",
 
 pub(super) fn check(ground: &Ground<'_>, report: &mut Report<'_>) {
     for (provider, entry) in ground.providers() {
-        let row_urls = entry.get("models").map(|at| items(&at)).unwrap_or_default().into_iter().filter_map(|row| {
+        let models = || -> HashMap<&str, &Model> {
+            provider.models.iter().rev().map(|model| (model.id.as_str(), model)).collect()
+        };
+        let rows = entry.get("models").filter(|_| provider.models.iter().any(|row| row.base_url.is_some()));
+        let models = if rows.is_some() { models() } else { HashMap::new() };
+        let row_urls = rows.iter().flat_map(At::items).filter_map(|row| {
             let at = row.get("baseUrl")?;
-            let id = row.get("id")?.as_str()?.trim();
-            let model = provider.models.iter().find(|model| model.id == id)?;
+            let model = models.get(row.get("id")?.as_str()?.trim())?;
             Some((at, model.base_url.clone()?, model.api.as_ref().or(provider.api.as_ref())))
         });
         let own = entry.get("baseUrl").zip(provider.base_url.clone()).map(|(at, url)| (at, url, provider.api.as_ref()));

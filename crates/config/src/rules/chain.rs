@@ -28,7 +28,15 @@ pub(super) fn check(ground: &Ground<'_>, report: &mut Report<'_>) {
         let bits = live
             .and_then(|live| live.quantization.as_deref().and_then(size::bits))
             .or_else(|| texts.into_iter().find_map(size::bits));
-        let billions = live.and_then(|live| live.billions).or_else(|| texts.into_iter().find_map(size::billions));
+        // A name says it better than a file, which also holds what has not the same number of bits.
+        let weighed = || {
+            let bytes = live?.size_bytes?;
+            #[allow(clippy::cast_precision_loss, reason = "no file comes near 2^53 bytes")]
+            let billions = bytes as f64 * 8.0 / bits.filter(|bits| *bits > 0.0)? / 1e9;
+            Some((billions * 10.0).round() / 10.0)
+        };
+        let billions =
+            live.and_then(|live| live.billions).or_else(|| texts.into_iter().find_map(size::billions)).or_else(weighed);
         const DANGER: &str = "is more easily talked into something by a text that it reads (prompt injection): put the \
                               largest build here that fits, or keep its agent's tools few";
         if let Some(bits) = bits.filter(|bits| *bits <= COARSE) {

@@ -1,13 +1,16 @@
 //! Numbers of tokens that cannot both hold.
 
+use std::collections::HashSet;
+
 use pilotlight_wire::ModelRef;
 
-use super::{Ground, items, number, write};
+use super::{Ground, number, write};
 use crate::tree::{At, Report};
 
 pub(super) fn check(ground: &Ground<'_>, report: &mut Report<'_>) {
+    let mut told = HashSet::new();
     for (provider, entry) in ground.providers() {
-        for row in entry.get("models").map(|at| items(&at)).unwrap_or_default() {
+        for row in entry.get("models").iter().flat_map(At::items) {
             let Some(id) = row.get("id").and_then(|at| at.as_str()) else { continue };
             // OpenClaw 2026.9.6 takes both from the provider where the row has none.
             let get = |key: &str| row.get(key).or_else(|| entry.get(key)).and_then(|at| Some((number(&at)?, at)));
@@ -20,9 +23,14 @@ pub(super) fn check(ground: &Ground<'_>, report: &mut Report<'_>) {
                     "an answer of up to {answer} tokens leaves nothing of the context of {context} for what is asked: \
                      write a maxTokens well below contextWindow"
                 );
-                once(report, "max-tokens-too-large", &at, message);
+                // A value that the provider has for all its rows is told of once.
+                if told.insert(at.path()) {
+                    report.warning("max-tokens-too-large", &at, message);
+                }
             }
-            if let (Some((context, at)), Ok(model)) = (&context, ModelRef::new(&provider.id, id)) {
+            if !ground.surroundings.live.is_empty()
+                && let (Some((context, at)), Ok(model)) = (&context, ModelRef::new(&provider.id, id))
+            {
                 loaded(ground, report, &model, *context, at);
             }
         }
@@ -41,12 +49,4 @@ fn loaded(ground: &Ground<'_>, report: &mut Report<'_>, model: &ModelRef, contex
     );
     report.warning("context-above-loaded", at, message);
     report.mend(Some(write(format!("Write {loaded}"), at, loaded)));
-}
-
-/// A value that the provider has for all its rows is told of once.
-fn once(report: &mut Report<'_>, code: &'static str, at: &At<'_>, message: String) {
-    let path = at.path.to_string();
-    if !report.diagnostics.iter().any(|told| told.code == code && told.path == path) {
-        report.warning(code, at, message);
-    }
 }

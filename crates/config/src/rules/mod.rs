@@ -11,17 +11,17 @@ mod names;
 mod secrets;
 mod size;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use indexmap::IndexMap;
 use json5_edit::{Edit, Expected};
 use pilotlight_wire::{Location, ModelRef, Secret};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Fix};
 use crate::model::{ModelConfiguration, Provider};
-use crate::tree::{At, Data, Report, Source, Tree};
+use crate::tree::{At, Data, Report, Source};
 use crate::variables::Variables;
 use crate::whereabouts;
 
@@ -38,7 +38,8 @@ pub struct Surroundings {
 }
 
 /// What a runtime says about one of its models.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct LiveModel {
     /// The context it is loaded with, in tokens.
     pub loaded_context: Option<u64>,
@@ -46,6 +47,8 @@ pub struct LiveModel {
     pub quantization: Option<String>,
     /// Its size in billions of parameters.
     pub billions: Option<f64>,
+    /// What it takes on disk, in bytes: with its quantisation, that too tells its size.
+    pub size_bytes: Option<u64>,
 }
 
 /// A file that OpenClaw makes of the configuration for an agent: `agents/*/agent/models.json`.
@@ -63,6 +66,7 @@ pub(crate) struct Ground<'a> {
     pub variables: Variables<'a>,
     pub surroundings: &'a Surroundings,
     pub agent_files: &'a [AgentFile],
+    providers: Vec<(&'a Provider, At<'a>)>,
 }
 
 /// What the rules say.
@@ -78,15 +82,25 @@ pub(crate) fn lint(ground: &Ground<'_>, sources: &[Source]) -> Vec<Diagnostic> {
 }
 
 impl<'a> Ground<'a> {
+    pub(crate) fn new(
+        root: At<'a>,
+        configuration: &'a ModelConfiguration,
+        variables: Variables<'a>,
+        surroundings: &'a Surroundings,
+        agent_files: &'a [AgentFile],
+    ) -> Self {
+        let mut known: HashMap<&str, &Provider> =
+            configuration.providers.iter().rev().map(|provider| (provider.id.as_str(), provider)).collect();
+        let entries = root.at(&["models", "providers"]);
+        let entries = entries.iter().flat_map(At::members);
+        let providers =
+            entries.filter_map(|(id, at)| Some((known.remove(id.trim().to_lowercase().as_str())?, at))).collect();
+        Self { root, configuration, variables, surroundings, agent_files, providers }
+    }
+
     /// The providers that the file has an entry for, with that entry. Of two with one id, the first.
-    fn providers(&self) -> Vec<(&'a Provider, At<'a>)> {
-        let mut seen: IndexMap<&str, ()> = IndexMap::new();
-        let entries = self.root.at(&["models", "providers"]).map(|at| members(&at)).unwrap_or_default();
-        entries
-            .into_iter()
-            .filter_map(|(id, at)| Some((self.configuration.provider(id.trim())?, at)))
-            .filter(|(provider, _)| seen.insert(&provider.id, ()).is_none())
-            .collect()
+    fn providers(&self) -> impl Iterator<Item = (&'a Provider, &At<'a>)> {
+        self.providers.iter().map(|(provider, at)| (*provider, at))
     }
 
     fn location(&self, provider: &Provider) -> Location {
@@ -119,22 +133,12 @@ impl<'a> Ground<'a> {
 
 /// The members of an object; none where it is none.
 fn members<'a>(at: &At<'a>) -> Vec<(&'a str, At<'a>)> {
-    match &at.tree.data {
-        Data::Object(members) => {
-            members.iter().map(|(key, tree)| (key.as_str(), At { tree, path: at.path.then(key.as_str()) })).collect()
-        }
-        _ => Vec::new(),
-    }
+    at.members().collect()
 }
 
 /// The items of an array; none where it is none.
 fn items<'a>(at: &At<'a>) -> Vec<At<'a>> {
-    match &at.tree.data {
-        Data::Array(items) => {
-            items.iter().enumerate().map(|(index, tree)| At { tree, path: at.path.then(index) }).collect()
-        }
-        _ => Vec::new(),
-    }
+    at.items().collect()
 }
 
 /// The number it is; none where it is none or negative.
@@ -145,17 +149,8 @@ fn number(at: &At<'_>) -> Option<f64> {
     }
 }
 
-/// What it is as a plain value.
-pub(crate) fn value(tree: &Tree) -> Value {
-    match &tree.data {
-        Data::Scalar(value) => value.clone(),
-        Data::Array(items) => items.iter().map(value).collect(),
-        Data::Object(members) => members.iter().map(|(key, tree)| (key.clone(), value(tree))).collect(),
-    }
-}
-
 /// Another value in the place of this one, which is no secret.
 pub(crate) fn write(label: impl Into<String>, at: &At<'_>, new: impl Into<Value>) -> Fix {
-    let expected = Expected::Value(value(at.tree));
-    Fix::one(label, Edit::Set { path: at.path.clone(), value: new.into(), expected })
+    let expected = Expected::Value(at.tree.value());
+    Fix::one(label, Edit::Set { path: at.path(), value: new.into(), expected })
 }

@@ -1,7 +1,7 @@
 //! Names: what was meant by one that means nothing, aliases that hide a model, variants that OpenClaw reads as auth
 //! profiles, and models that its policy does not allow.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use json5_edit::{Edit, Expected, Position};
 use pilotlight_wire::ModelRef;
@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::{Ground, items};
 use crate::diagnostic::{Fix, Severity};
-use crate::model::{ModelConfiguration, OWN_PROVIDER};
+use crate::model::{ModelConfiguration, OWN_PROVIDER, Provider};
+use crate::near::distance;
 use crate::resolve::{is_own, is_variant};
 use crate::tree::{At, Report};
 
@@ -71,40 +72,40 @@ fn closest<T: PartialEq>(
     near.iter().all(|(_, other)| *other == first).then_some(first)
 }
 
-/// How many characters have to be added, taken away, replaced or swapped with the next, whatever their case; none above
-/// `most`.
-fn distance(one: &str, other: &str, most: usize) -> Option<usize> {
-    let letters = |text: &str| text.trim().to_lowercase().chars().take(256).collect::<Vec<char>>();
-    let (one, other) = (letters(one), letters(other));
-    if one.len().abs_diff(other.len()) > most {
-        return None;
-    }
-    let mut rows: Vec<Vec<usize>> = vec![(0..=other.len()).collect()];
-    for at in 1..=one.len() {
-        let mut row = vec![at];
-        for column in 1..=other.len() {
-            let replaced = rows[at - 1][column - 1] + usize::from(one[at - 1] != other[column - 1]);
-            let mut least = replaced.min(rows[at - 1][column] + 1).min(row[column - 1] + 1);
-            if at > 1 && column > 1 && one[at - 1] == other[column - 2] && one[at - 2] == other[column - 1] {
-                least = least.min(rows[at - 2][column - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows.last().and_then(|row| row.last()).copied().filter(|far| *far <= most)
-}
-
 fn aliases(ground: &Ground<'_>, report: &mut Report<'_>) {
-    let mut names: HashMap<String, Vec<ModelRef>> = HashMap::new();
-    for model in refs(ground.configuration) {
-        names.entry(model.model().to_lowercase()).or_default().push(model.clone());
-        names.entry(model.to_string().to_lowercase()).or_default().push(model);
+    let aliased: Vec<(ModelRef, At<'_>, &str)> = ground
+        .named_rows()
+        .into_iter()
+        .filter_map(|(name, row)| {
+            let at = row.get("alias")?;
+            Some((name.parse().ok()?, at.clone(), at.as_str()?.trim()))
+        })
+        .filter(|(.., alias)| !alias.is_empty())
+        .collect();
+    let mut names: HashMap<String, Vec<ModelRef>> =
+        aliased.iter().map(|(.., alias)| (alias.to_lowercase(), Vec::new())).collect();
+    if names.is_empty() {
+        return;
     }
-    for (name, row) in ground.named_rows() {
-        let (Ok(model), Some(at)) = (name.parse::<ModelRef>(), row.get("alias")) else { continue };
-        let Some(alias) = at.as_str().map(str::trim).filter(|alias| !alias.is_empty()) else { continue };
-        let Some(named) = names.get(&alias.to_lowercase()) else { continue };
+    let mut name = String::new();
+    for provider in ground.configuration.providers.iter().filter(|provider| provider.id != OWN_PROVIDER) {
+        for row in &provider.models {
+            for prefix in [&[provider.id.as_str(), "/"][..], &[]] {
+                name.clear();
+                name.extend(prefix.iter().copied());
+                match row.id.is_ascii() {
+                    true => name.push_str(&row.id),
+                    false => name.push_str(&row.id.to_lowercase()),
+                }
+                name.make_ascii_lowercase();
+                if let Some(having) = names.get_mut(name.as_str()) {
+                    having.extend(ModelRef::new(&provider.id, &row.id));
+                }
+            }
+        }
+    }
+    for (model, at, alias) in aliased {
+        let Some(named) = names.get(&alias.to_lowercase()).filter(|named| !named.is_empty()) else { continue };
         if let Some(other) = named.iter().find(|other| **other != model) {
             let message = format!(
                 "the alias {alias:?} is also the name of {other}, and an alias comes first: that name now means {model}. \
@@ -130,9 +131,10 @@ fn variants(ground: &Ground<'_>, report: &mut Report<'_>) {
             report.at_key(Severity::Warning, "variant-read-as-profile", &at, message);
         }
     }
-    for (provider, at) in ground.providers() {
+    let with_sign = |provider: &Provider| provider.models.iter().any(|row| row.id.contains('@'));
+    for (provider, at) in ground.providers().filter(|(provider, _)| with_sign(provider)) {
         for id in at.get("models").map(|at| items(&at)).unwrap_or_default().iter().filter_map(|row| row.get("id")) {
-            let name = id.as_str().map(|id| format!("{}/{}", provider.id, id.trim()));
+            let name = id.as_str().filter(|id| id.contains('@')).map(|id| format!("{}/{}", provider.id, id.trim()));
             if let Some(message) = name.and_then(|name| misread(ground.configuration, &name)) {
                 report.warning("variant-read-as-profile", &id, message);
             }
@@ -196,12 +198,10 @@ fn policy(ground: &Ground<'_>, report: &mut Report<'_>) {
     if entries.is_empty() {
         return;
     }
-    let mut told: Vec<ModelRef> = Vec::new();
+    let allowed = Allowed::of(ground.configuration, &entries);
+    let mut told: HashSet<ModelRef> = HashSet::new();
     let mut tell = |severity: Severity, model: ModelRef, at: &At<'_>, at_key: bool, why: &str| {
-        if model.provider() == OWN_PROVIDER
-            || told.contains(&model)
-            || entries.iter().any(|entry| allows(ground.configuration, entry, &model))
-        {
+        if model.provider() == OWN_PROVIDER || told.contains(&model) || allowed.has(&model) {
             return;
         }
         let message = format!("agents.defaults.modelPolicy.allow does not name {model}, so {why}: add it there");
@@ -212,14 +212,14 @@ fn policy(ground: &Ground<'_>, report: &mut Report<'_>) {
         }
         let value = Value::from(model.to_string());
         let edit = Edit::Insert {
-            path: allow.path.clone(),
+            path: allow.path(),
             key: None,
             position: Position::End,
             value,
             expected: Expected::Anything,
         };
         report.mend(Some(Fix::one(format!("Allow {model}"), edit)));
-        told.push(model);
+        told.insert(model);
     };
     for (name, at) in ground.chain().iter().filter(|(name, _)| !is_own(name)) {
         if let Some(model) = ground.configuration.resolve(name) {
@@ -240,14 +240,31 @@ fn policy(ground: &Ground<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// Whether an entry of the policy is for this model: its ref, its alias, or a prefix that ends in `/*`.
-fn allows(configuration: &ModelConfiguration, entry: &str, model: &ModelRef) -> bool {
-    let entry = entry.trim();
-    let Some(prefix) = entry.strip_suffix('*').map(str::trim_end) else {
-        return configuration.resolve(entry).is_some_and(|allowed| allowed == *model)
-            || entry
-                .parse::<ModelRef>()
-                .is_ok_and(|allowed| allowed.to_string().eq_ignore_ascii_case(&model.to_string()));
-    };
-    prefix.ends_with('/') && model.to_string().to_lowercase().starts_with(&prefix.to_lowercase())
+/// What the entries of a policy are for: refs, aliases, and prefixes that end in `/*`.
+struct Allowed {
+    models: HashSet<ModelRef>,
+    names: HashSet<String>,
+    prefixes: Vec<String>,
+}
+
+impl Allowed {
+    fn of(configuration: &ModelConfiguration, entries: &[String]) -> Self {
+        let mut allowed = Self { models: HashSet::new(), names: HashSet::new(), prefixes: Vec::new() };
+        for entry in entries.iter().map(|entry| entry.trim()) {
+            if let Some(prefix) = entry.strip_suffix('*').map(str::trim_end) {
+                allowed.prefixes.extend(prefix.ends_with('/').then(|| prefix.to_lowercase()));
+                continue;
+            }
+            allowed.models.extend(configuration.resolve(entry));
+            allowed.names.extend(entry.parse::<ModelRef>().ok().map(|model| model.to_string().to_lowercase()));
+        }
+        allowed
+    }
+
+    fn has(&self, model: &ModelRef) -> bool {
+        let name = model.to_string().to_lowercase();
+        self.models.contains(model)
+            || self.names.contains(&name)
+            || self.prefixes.iter().any(|prefix| name.starts_with(prefix))
+    }
 }

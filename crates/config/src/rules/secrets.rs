@@ -7,57 +7,14 @@ use serde_json::Value;
 
 use super::{AgentFile, Ground, items, members};
 use crate::diagnostic::{Diagnostic, Fix, Severity};
+use crate::key_looks::{begins_like_a_key, is_placeholder};
 use crate::keys::usual_variable;
 use crate::model::{OWN_PROVIDER, Provider};
 use crate::tree::{At, Report};
 use crate::variables::is_name;
 
-/// How the keys of well-known vendors begin.
-///
-/// Sources: each vendor's page on its keys.
-const BEGINNINGS: [&str; 18] = [
-    "sk-",
-    "sk_",
-    "gsk_",
-    "xai-",
-    "AIza",
-    "hf_",
-    "ghp_",
-    "gho_",
-    "github_pat_",
-    "pplx-",
-    "nvapi-",
-    "r8_",
-    "eyJ",
-    "AKIA",
-    "ya29.",
-    "csk-",
-    "fw_",
-    "tgp_",
-];
-
-/// What stands where a server asks for a key and takes any.
-const PLACEHOLDERS: [&str; 16] = [
-    "lmstudio",
-    "lm-studio",
-    "ollama",
-    "ollama-local",
-    "vllm",
-    "llama.cpp",
-    "llama-server",
-    "litellm",
-    "custom-local",
-    "none",
-    "empty",
-    "local",
-    "dummy",
-    "test",
-    "sk-local",
-    "key",
-];
-
 pub(super) fn check(ground: &Ground<'_>, report: &mut Report<'_>) {
-    for (provider, entry) in ground.providers().into_iter().filter(|(provider, _)| provider.id != OWN_PROVIDER) {
+    for (provider, entry) in ground.providers().filter(|(provider, _)| provider.id != OWN_PROVIDER) {
         let location = ground.location(provider);
         if let Some(at) = entry.get("apiKey") {
             written_out(ground, report, &at, provider, Some(location));
@@ -69,7 +26,7 @@ pub(super) fn check(ground: &Ground<'_>, report: &mut Report<'_>) {
             }
         }
         let rows = entry.get("models").map(|at| items(&at)).unwrap_or_default();
-        for holder in [Some(entry), request].into_iter().flatten().chain(rows) {
+        for holder in [Some(entry), request.as_ref()].into_iter().flatten().chain(&rows) {
             for (name, at) in holder.get("headers").map(|at| members(&at)).unwrap_or_default() {
                 written_out(ground, report, &at, provider, is_key_header(name).then_some(location));
             }
@@ -81,8 +38,8 @@ pub(super) fn check(ground: &Ground<'_>, report: &mut Report<'_>) {
             let telling = ["KEY", "TOKEN", "SECRET", "PASSWORD"].iter().any(|word| name.contains(word));
             if begins_like_a_key(text) || telling && is_dense(text) {
                 let message = format!(
-                    "{name} is written out in this file, and goes wherever the file goes: move the line to the .env file \
-                     beside it"
+                    "The variable {name} is written out in this file, and goes wherever the file goes: move the line to the \
+                     .env file beside it."
                 );
                 report.warning("secret-in-file", &at, message);
             }
@@ -105,8 +62,8 @@ fn written_out(
     let id = &provider.id;
     let variable = usual_variable(id);
     let message = format!(
-        "a key of {id} is written out in this file, and goes wherever the file goes: put it into a variable and write \
-         \"${{{variable}}}\", or keep it in the keychain with `pilotlight key move {id} --in keychain`"
+        "A key of {id} is written out in this file, and goes wherever the file goes: move it to the keychain or to a \
+         private file, or put it into a variable and write \"${{{variable}}}\"."
     );
     report.warning("secret-in-file", at, message);
     let bare = text.strip_prefix("Bearer ").unwrap_or(text);
@@ -114,7 +71,7 @@ fn written_out(
     report.mend(variable_with(ground, bare, &variable).map(|name| {
         // What stands here now is the key itself, so it is not repeated.
         let value = Value::from(format!("{before}${{{name}}}"));
-        let edit = Edit::Set { path: at.path.clone(), value, expected: Expected::Anything };
+        let edit = Edit::Set { path: at.path(), value, expected: Expected::Anything };
         Fix::one(format!("Write ${{{name}}}"), edit)
     }));
 }
@@ -153,23 +110,6 @@ fn is_key(text: &str, location: Option<Location>) -> bool {
             Some(Location::Local) => is_dense(text),
             None => false,
         }
-}
-
-/// Whether a key is only there because something has to be.
-pub(super) fn is_placeholder(text: &str) -> bool {
-    let text = text.trim().to_lowercase();
-    let words = ["your", "example", "placeholder", "changeme", "no-key", "nokey", "not-needed", "dummy", "xxx", "..."];
-    PLACEHOLDERS.contains(&text.as_str())
-        || text.len() < 6
-        || text.starts_with(['<', '‹'])
-        || words.iter().any(|word| text.contains(word))
-}
-
-fn begins_like_a_key(text: &str) -> bool {
-    text.len() >= 20
-        && BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
-        && !text.contains(char::is_whitespace)
-        && !is_placeholder(text)
 }
 
 /// Whether a text is too long and too mixed to be words.
@@ -231,7 +171,7 @@ fn in_agent_file(ground: &Ground<'_>, file: &AgentFile) -> Vec<Diagnostic> {
             let (line, column) = document.position(node.span.start);
             let message = format!(
                 "OpenClaw has left a key of {id} here in clear: take the value out (OpenClaw makes this file anew from the \
-                 configuration), and where others could read it, have the vendor make you a new key"
+                 configuration), and where others could read it, have the vendor make you a new key."
             );
             found.push(Diagnostic {
                 severity: Severity::Warning,

@@ -16,13 +16,13 @@ mod top;
 mod walk;
 mod whole;
 
+use std::collections::HashSet;
 use std::path::Path;
 
-use indexmap::IndexMap;
-use json5_edit::{Document, Kind, Node, Path as KeyPath, Step};
+use json5_edit::{Document, Path as KeyPath, Step};
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::tree::{At, Data, Origin, Report, Source, Tree};
+use crate::tree::{At, Report, Source, Tree};
 pub use shape::Version;
 use walk::{Finding, Walk};
 
@@ -30,26 +30,12 @@ use walk::{Finding, Walk};
 /// and a `${VAR}` may stand for anything. `file` is only named.
 #[must_use]
 pub fn refusals(file: &Path, text: &str, version: Version) -> Vec<Diagnostic> {
-    let path = file.to_owned();
     let document = match Document::parse(text) {
         Ok(document) => document,
-        Err(error) => {
-            let (line, column, message) = (error.line, error.column, error.message);
-            let severity = Severity::Error;
-            return vec![Diagnostic {
-                severity,
-                code: "syntax",
-                file: path,
-                path: String::new(),
-                line,
-                column,
-                message,
-                fix: None,
-            }];
-        }
+        Err(error) => return vec![Diagnostic::syntax(file, error)],
     };
-    let tree = tree_of(document.root(), None, &KeyPath::root());
-    let sources = [Source { path, document }];
+    let tree = Tree::of(0, document.root(), None);
+    let sources = [Source::new(file.to_owned(), document)];
     let mut report = Report::new(&sources);
     for finding in findings(&tree, version) {
         tell(&mut report, Severity::Error, finding.code, &finding, &finding.message);
@@ -64,14 +50,17 @@ pub(crate) fn check(tree: &Tree, sources: &[Source], known: &[Diagnostic]) -> Ve
     let september = findings(tree, Version::September);
     let mut report = Report::new(sources);
 
-    let shared = |finding: &Finding<'_>, others: &[Finding<'_>]| others.iter().any(|other| on_one_line(finding, other));
-    let (refused, only_september): (Vec<_>, Vec<_>) = september.iter().partition(|finding| shared(finding, &february));
-    let (also, only_february): (Vec<_>, Vec<_>) = february.iter().partition(|finding| shared(finding, &september));
+    let (old_places, new_places) = (Places::of(&february), Places::of(&september));
+    let (refused, only_september): (Vec<_>, Vec<_>) =
+        september.iter().partition(|finding| old_places.on_one_line(&finding.path));
+    let (also, only_february): (Vec<_>, Vec<_>) =
+        february.iter().partition(|finding| new_places.on_one_line(&finding.path));
     for finding in &refused {
         tell(&mut report, Severity::Error, finding.code, finding, &finding.message);
     }
+    let told: HashSet<&KeyPath> = refused.iter().map(|finding| &finding.path).collect();
     for finding in also {
-        if !refused.iter().any(|other| other.path == finding.path) {
+        if !told.contains(&finding.path) {
             tell(&mut report, Severity::Error, finding.code, finding, &finding.message);
         }
     }
@@ -92,10 +81,11 @@ pub(crate) fn check(tree: &Tree, sources: &[Source], known: &[Diagnostic]) -> Ve
         let message = format!("OpenClaw {new} takes this, {old} refuses it: {}", finding.message);
         tell(&mut report, Severity::Info, "only-newer", finding, &message);
     }
-    let place = |one: &Diagnostic| (one.file.clone(), one.line, one.column);
-    let told =
-        |one: &Diagnostic| known.iter().any(|other| other.severity == Severity::Error && place(other) == place(one));
-    report.diagnostics.retain(|one| one.severity < Severity::Error || !told(one));
+    let errors = known.iter().filter(|one| one.severity == Severity::Error);
+    let told: HashSet<_> = errors.map(|one| (one.file.as_path(), one.line, one.column)).collect();
+    report
+        .diagnostics
+        .retain(|one| one.severity < Severity::Error || !told.contains(&(one.file.as_path(), one.line, one.column)));
     report.diagnostics
 }
 
@@ -107,27 +97,37 @@ fn findings(tree: &Tree, version: Version) -> Vec<Finding<'_>> {
         whole::september(&mut walk, &root);
     }
     // What a rule finds again is said once.
-    let mut findings: Vec<Finding<'_>> = Vec::new();
-    for finding in walk.findings {
-        if !findings.iter().any(|other| other.path == finding.path && other.code == finding.code) {
-            findings.push(finding);
-        }
-    }
+    let mut findings = walk.findings;
+    let mut seen = HashSet::new();
+    findings.retain(|finding| seen.insert((finding.path.clone(), finding.code)));
     findings
 }
 
-/// Whether two findings are about the same thing: one stands where the other does, or within it.
-fn on_one_line(one: &Finding<'_>, other: &Finding<'_>) -> bool {
-    one.path.steps().iter().zip(other.path.steps()).all(|(a, b)| a == b)
+/// The places of findings, for the question whether another one is about the same thing.
+struct Places<'f> {
+    themselves: HashSet<&'f [Step]>,
+    /// And of all that they stand in.
+    above: HashSet<&'f [Step]>,
+}
+
+impl<'f> Places<'f> {
+    fn of(findings: &'f [Finding<'_>]) -> Self {
+        let paths = || findings.iter().map(|finding| finding.path.steps());
+        Self {
+            themselves: paths().collect(),
+            above: paths().flat_map(|steps| (0..=steps.len()).map(move |depth| &steps[..depth])).collect(),
+        }
+    }
+
+    /// Whether one of them stands where this path leads, or within it, or it within that one.
+    fn on_one_line(&self, path: &KeyPath) -> bool {
+        let steps = path.steps();
+        self.above.contains(steps) || (0..=steps.len()).any(|depth| self.themselves.contains(&steps[..depth]))
+    }
 }
 
 fn tell(report: &mut Report<'_>, severity: Severity, code: &'static str, finding: &Finding<'_>, message: &str) {
-    let at = At { tree: finding.part.tree, path: finding.path.clone() };
-    if finding.at_key {
-        report.at_key(severity, code, &at, message);
-    } else {
-        report.add(severity, code, &at, message);
-    }
+    report.about(severity, code, &finding.part, finding.at_key, &finding.path, message);
     report.mend(finding.fix.clone().filter(|_| severity == Severity::Error));
 }
 
@@ -139,24 +139,4 @@ fn written_after(tree: &Tree, version: Version) -> bool {
         .at(&["meta", "lastTouchedVersion"])
         .and_then(|at| Some(number(at.as_str()?)))
         .is_some_and(|written| written.len() == 3 && written > number(version.number()))
-}
-
-fn tree_of(node: &Node, key: Option<usize>, path: &KeyPath) -> Tree {
-    let below = |node: &Node, key: Option<usize>, step: Step| tree_of(node, key, &path.then(step));
-    let data = match &node.kind {
-        Kind::Scalar(value) => Data::Scalar(value.clone()),
-        Kind::Array(items) => {
-            Data::Array(items.iter().enumerate().map(|(at, item)| below(item, None, Step::Index(at))).collect())
-        }
-        Kind::Object(members) => Data::Object(
-            members
-                .iter()
-                .map(|member| {
-                    let tree = below(&member.value, Some(member.key_span.start), Step::Key(member.key.clone()));
-                    (member.key.clone(), tree)
-                })
-                .collect::<IndexMap<_, _>>(),
-        ),
-    };
-    Tree { data, origin: Origin { file: 0, path: path.clone(), offset: node.span.start, key } }
 }

@@ -10,8 +10,8 @@ fn told(text: &str) -> Vec<String> {
 
 fn told_beside(text: &str, known: &[Diagnostic]) -> Vec<String> {
     let document = Document::parse(text).unwrap();
-    let tree = tree_of(document.root(), None, &KeyPath::root());
-    let sources = [Source { path: "openclaw.json".into(), document }];
+    let tree = Tree::of(0, document.root(), None);
+    let sources = [Source::new("openclaw.json".into(), document)];
     check(&tree, &sources, known).iter().map(|one| one.to_string().replace("openclaw.json:", "")).collect()
 }
 
@@ -48,28 +48,28 @@ fn what_both_refuse_is_an_error_at_its_place() {
         "2:3: error[unknown-key] modles: OpenClaw knows no key modles here and refuses the file: did you mean models?",
     );
     one("{ agents: { defaults: { nonsense: 1 } } }", "1:25: error[unknown-key] agents.defaults.nonsense: ");
-    one("{ models: 5 }", "1:11: error[wrong-type] models: expected an object, found a number");
+    one("{ models: 5 }", "1:11: error[wrong-type] models: Expected an object, found a number");
     one(
         "{ models: { mode: 'append' } }",
         "1:19: error[bad-value] models.mode: \"append\" is not known here: write one of \"merge\", \"replace\"",
     );
     one(&with_provider("api: 'openai-response'"), "did you mean \"openai-responses\"?");
     one(&with_provider("baseURL: 'x'"), "error[unknown-key] models.providers.studio.baseURL: ");
-    one(&with_provider("authHeader: 'yes'"), "expected true or false, found a string");
+    one(&with_provider("authHeader: 'yes'"), "Expected true or false, found a string");
     one(
         "{ models: { providers: { a: { baseUrl: 'x', models: [{ id: 'a' }] } } } }",
-        "1:54: error[missing-key] models.providers.a.models[0].name: name is missing",
+        "1:54: error[missing-key] models.providers.a.models[0].name: The key name is missing",
     );
     one("{ models: { providers: { a: { baseUrl: 'x' } } } }", "1:26: error[missing-key] models.providers.a.models: ");
     one(
         "{ agents: { defaults: { model: { primary: ['a'] } } } }",
-        "error[wrong-type] agents.defaults.model.primary: expected a string, found an array",
+        "error[wrong-type] agents.defaults.model.primary: Expected a string, found an array",
     );
     one(
         "{ agents: { defaults: { model: 7 } } }",
-        "error[wrong-type] agents.defaults.model: expected a string or an object, found a number",
+        "error[wrong-type] agents.defaults.model: Expected a string or an object, found a number",
     );
-    one("[]", "error[wrong-type]: expected an object, found an array");
+    one("[]", "error[wrong-type]: Expected an object, found an array");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn what_one_version_takes_is_told_and_no_more() {
 #[test]
 fn a_file_that_needs_both_versions_at_once_is_told() {
     let told = told("{ $schema: 'x', audio: {} }");
-    assert!(told[0].contains("warning[no-version]: no OpenClaw takes this file as a whole: audio is not for 2026.9.6, and $schema is not for 2026.2.6"), "{told:#?}");
+    assert!(told[0].contains("warning[no-version]: No OpenClaw takes this file as a whole: audio is not for 2026.9.6, and $schema is not for 2026.2.6"), "{told:#?}");
     assert_eq!(told.len(), 3);
 }
 

@@ -111,7 +111,7 @@ const AGENTS_WITH_ENTRIES: Shape = Shape::Object(&[
 /// Where there is a `list` and no `entries`, September takes the list for entries, if it can.
 fn agents(tree: &Tree) -> &'static Shape {
     match &tree.data {
-        Data::Object(members) if members.contains_key("list") && !members.contains_key("entries") => {
+        Data::Object(members) if members.get("list").is_some() && members.get("entries").is_none() => {
             &Shape::Differs(&AGENTS_WITH_ENTRIES, &AGENTS_WITH_LIST)
         }
         _ => &AGENTS_WITH_ENTRIES,

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::shape::{In, Key, Least, Range, Rule, Shape, Version};
 use crate::diagnostic::Fix;
+use crate::near::distance;
 use crate::tree::{At, Data};
 
 /// Something that a version refuses.
@@ -35,17 +36,17 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn say(&mut self, code: &'static str, at: &At<'a>, message: impl Into<String>) {
-        let (part, path) = (at.clone(), at.path.clone());
+        let (part, path) = (at.clone(), at.path());
         self.findings.push(Finding { part, path, at_key: false, code, message: message.into(), fix: None });
     }
 
     pub(super) fn say_at_key(&mut self, code: &'static str, at: &At<'a>, message: impl Into<String>) {
-        let (part, path) = (at.clone(), at.path.clone());
+        let (part, path) = (at.clone(), at.path());
         self.findings.push(Finding { part, path, at_key: true, code, message: message.into(), fix: None });
     }
 
     pub(super) fn missing(&mut self, at: &At<'a>, key: &str, message: impl Into<String>) {
-        let (part, path) = (at.clone(), at.path.then(key));
+        let (part, path) = (at.clone(), at.path().then(key));
         self.findings.push(Finding {
             part,
             path,
@@ -89,7 +90,7 @@ impl<'a> Walk<'a> {
                         format!("at most {most} are allowed here, and there are {}", items.len()),
                     );
                 }
-                children(at).for_each(|(_, child)| self.shape(&child, item));
+                at.items().for_each(|child| self.shape(&child, item));
             }
             (Shape::Tuple { item, lengths }, Data::Array(items)) => {
                 if !lengths.contains(&items.len()) {
@@ -98,11 +99,11 @@ impl<'a> Walk<'a> {
                         format!("{} values are expected here, and there are {}", lengths.join(" or "), items.len());
                     self.say("bad-value", at, message);
                 }
-                children(at).for_each(|(_, child)| self.shape(&child, item));
+                at.items().for_each(|child| self.shape(&child, item));
             }
             (Shape::Map { value, key }, Data::Object(_)) => {
-                for (name, child) in children(at) {
-                    if let Some(wanted) = refused(*key, &name) {
+                for (name, child) in at.members() {
+                    if let Some(wanted) = refused(*key, name) {
                         self.say_at_key(
                             "bad-key",
                             &child,
@@ -143,7 +144,7 @@ impl<'a> Walk<'a> {
         };
         self.say("bad-value", at, format!("{text:?} is not known here: {hint}"));
         if let Some(meant) = meant {
-            let edit = Edit::Set { path: at.path.clone(), value: meant.into(), expected: Expected::Anything };
+            let edit = Edit::Set { path: at.path(), value: meant.into(), expected: Expected::Anything };
             self.mend(format!("Write {meant}"), edit);
         }
     }
@@ -170,10 +171,10 @@ impl<'a> Walk<'a> {
     fn object(&mut self, at: &At<'a>, keys: &'static [Key], tag: Option<&str>, closed: bool) {
         let version = self.version;
         let mut included = false;
-        for (name, child) in children(at) {
+        for (name, child) in at.members() {
             // What is included is not in view here, so nothing can be said to be missing.
             included |= name == "$include";
-            if tag == Some(&name) || name == "$include" {
+            if tag == Some(name) || name == "$include" {
                 continue;
             }
             match keys.iter().find(|key| key.name == name) {
@@ -182,11 +183,11 @@ impl<'a> Walk<'a> {
                 _ => {
                     let known: Vec<_> =
                         keys.iter().filter(|key| key.versions.has(version)).map(|key| key.name).collect();
-                    let meant = nearest(known.iter().copied(), &name);
-                    self.say_at_key("unknown-key", &child, unknown_key(&name, meant, &known));
+                    let meant = nearest(known.iter().copied(), name);
+                    self.say_at_key("unknown-key", &child, unknown_key(name, meant, &known));
                     // A key that is there already cannot be what was meant.
                     if let Some(meant) = meant.filter(|meant| at.member(meant).is_none()) {
-                        let (path, key) = (child.path.clone(), meant.to_owned());
+                        let (path, key) = (child.path(), meant.to_owned());
                         self.mend(
                             format!("Rename it to {meant}"),
                             Edit::Rename { path, key, expected: Expected::Anything },
@@ -197,7 +198,7 @@ impl<'a> Walk<'a> {
         }
         for key in keys.iter().filter(|key| key.required.has(version) && !included) {
             if at.member(key.name).is_none() {
-                let message = format!("{} is missing: add {}: {}", key.name, key.name, example(key, version));
+                let message = format!("the key {} is missing: add {}: {}", key.name, key.name, example(key, version));
                 self.missing(at, key.name, message);
             }
         }
@@ -207,7 +208,7 @@ impl<'a> Walk<'a> {
         let names = || of.iter().map(|(name, _)| format!("{name:?}")).collect::<Vec<_>>().join(", ");
         let Some(value) = at.member(tag) else {
             if at.member("$include").is_none() {
-                self.missing(at, tag, format!("{tag} is missing: add one of {}", names()));
+                self.missing(at, tag, format!("the key {tag} is missing: add one of {}", names()));
             }
             return;
         };
@@ -230,7 +231,7 @@ impl<'a> Walk<'a> {
             walk.findings
         });
         let at_all =
-            |findings: &Vec<Finding<'a>>| findings.iter().any(|one| one.code == "wrong-type" && one.path == at.path);
+            |findings: &Vec<Finding<'a>>| findings.iter().any(|one| one.code == "wrong-type" && one.path == at.path());
         match tries.min_by_key(|findings| (at_all(findings), findings.len())) {
             Some(findings) if at_all(&findings) => self.wrong_type(at, whole),
             Some(findings) => self.findings.extend(findings),
@@ -241,24 +242,13 @@ impl<'a> Walk<'a> {
 
 /// The members or items of a part, with their keys or places.
 pub(super) fn children<'a>(at: &At<'a>) -> impl Iterator<Item = (Cow<'a, str>, At<'a>)> + use<'a> {
-    let at = at.clone();
-    let (members, items) = match &at.tree.data {
-        Data::Object(members) => (Some(members), None),
-        Data::Array(items) => (None, Some(items)),
-        Data::Scalar(_) => (None, None),
-    };
-    let path = at.path.clone();
-    let members = members.into_iter().flatten().map({
-        let path = path.clone();
-        move |(key, tree)| (Cow::from(key.as_str()), At { tree, path: path.then(key.as_str()) })
-    });
-    let items = items.into_iter().flatten().enumerate();
-    members.chain(items.map(move |(index, tree)| (Cow::from(index.to_string()), At { tree, path: path.then(index) })))
+    let items = at.items().enumerate().map(|(index, item)| (Cow::from(index.to_string()), item));
+    at.members().map(|(key, member)| (Cow::from(key), member)).chain(items)
 }
 
 /// What a rule asks for, where a text is not like that.
 fn refused(rule: Rule, text: &str) -> Option<Cow<'static, str>> {
-    if has_variable(text) {
+    if matches!(rule, Rule::Free) || has_variable(text) {
         return None;
     }
     let length = text.encode_utf16().count();
@@ -275,9 +265,11 @@ fn refused(rule: Rule, text: &str) -> Option<Cow<'static, str>> {
 
 /// Whether a text gets its meaning only where OpenClaw runs.
 fn has_variable(text: &str) -> bool {
-    text.split("${")
-        .skip(1)
-        .any(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase() || c == '_') && rest.contains('}'))
+    text.contains('$')
+        && text
+            .split("${")
+            .skip(1)
+            .any(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase() || c == '_') && rest.contains('}'))
 }
 
 fn unknown_key(name: &str, meant: Option<&str>, known: &[&str]) -> String {
@@ -295,32 +287,9 @@ fn nearest(known: impl Iterator<Item = &'static str>, written: &str) -> Option<&
     // One mistake in a short name, two in a longer one.
     let allowed = if written.chars().count() < 6 { 1 } else { 2 };
     known
-        .map(|name| (distance(&name.to_lowercase(), &written.to_lowercase()), name))
-        .filter(|(distance, _)| *distance <= allowed)
+        .filter_map(|name| Some((distance(name, written, allowed)?, name)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
-}
-
-/// How many letters must be put in, taken out, changed or swapped with their neighbour to make one text the other.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.len().abs_diff(b.len()) > 2 {
-        return usize::MAX;
-    }
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for (i, from) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, to) in b.iter().enumerate() {
-            let change = rows[i][j] + usize::from(from != to);
-            let mut best = change.min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *from == b[j - 1] && a[i - 1] == *to {
-                best = best.min(rows[i - 1][j - 1] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
 }
 
 fn example(key: &Key, version: Version) -> &'static str {

@@ -52,7 +52,7 @@ fn provider<'a>(walk: &mut Walk<'a>, id: &str, at: &At<'a>) {
     for (key, shape) in [("contextWindow", POSITIVE), ("contextTokens", COUNT)] {
         let Some(value) = at.member(key) else { continue };
         let lacks = |row: &At<'_>| matches!(row.tree.data, Data::Object(_)) && row.member(key).is_none();
-        if matches!(models.tree.data, Data::Array(_)) && children(&models).any(|(_, row)| lacks(&row)) {
+        if matches!(models.tree.data, Data::Array(_)) && models.items().any(|row| lacks(&row)) {
             walk.shape(&value, &shape);
         }
     }
@@ -80,7 +80,7 @@ fn aliases(at: &At<'_>) -> Vec<String> {
 
 fn policy<'a>(walk: &mut Walk<'a>, at: &At<'a>, aliases: &[&Vec<String>]) {
     let Some(allow) = at.at(&["modelPolicy", "allow"]) else { return };
-    for (_, item) in children(&allow) {
+    for item in allow.items() {
         let Some(text) = item.as_str() else { continue };
         let name = text.trim().to_lowercase();
         if text.contains("${") || is_policy_ref(text) || aliases.iter().any(|known| known.contains(&name)) {
@@ -112,8 +112,9 @@ fn roster<'a>(agents: &At<'a>) -> Vec<Agent<'a>> {
 
 fn owners<'a>(walk: &mut Walk<'a>, agents: &At<'a>, roster: &[Agent<'a>]) {
     let explicit = agents.get("ownership").is_some_and(|at| at.as_str() == Some("explicit"));
-    let is_default =
-        |agent: &&Agent<'_>| agent.at.get("default").is_some_and(|at| at.tree.data == Data::Scalar(Value::Bool(true)));
+    let is_default = |agent: &&Agent<'_>| {
+        agent.at.get("default").is_some_and(|at| matches!(at.tree.data, Data::Scalar(Value::Bool(true))))
+    };
     let defaults: Vec<&Agent<'_>> = roster.iter().filter(is_default).collect();
     let mut seen: HashMap<&str, ()> = HashMap::new();
     for agent in roster {

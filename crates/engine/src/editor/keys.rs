@@ -62,7 +62,7 @@ impl Editor {
     }
 
     async fn forget_key(&self, provider: &str) -> Result<KeyKept, CommandError> {
-        let configured = self.blocking(|editor| Ok(editor.read(&[]).value)).await?;
+        let configured = self.blocking(|editor| Ok(editor.read(&[]).value.unwrap_or_default())).await?;
         let providers = configured.pointer("/models/providers").and_then(Value::as_object);
         let name = providers
             .and_then(|all| all.keys().find(|name| name.trim().eq_ignore_ascii_case(provider.trim())))

@@ -29,15 +29,16 @@ use mask::{Masks, UnknownMask};
 use types::{ConflictingFile, HistoryEntry, RestoreRequest, Saved};
 
 /// The names of what can be asked; each is also a path below `/pilotlight`.
-pub(crate) const READS: [&str; 2] = ["config", "config/history"];
+pub(crate) const READS: [&str; 3] = ["config", "config/history", "config/live"];
 /// Those that change something, or are asked with a body.
-pub(crate) const COMMANDS: [&str; 9] = [
+pub(crate) const COMMANDS: [&str; 10] = [
     "config/preview",
     "config/save",
     "config/undo",
     "config/redo",
     "config/restore",
     "config/restore-comments",
+    "config/dismiss-comments",
     "provider/test",
     "provider/models",
     "provider/key",
@@ -81,6 +82,10 @@ impl Editor {
             "config/restore-comments" => {
                 written(&self.saved(self.store.restore_comments().await.map(|(saved, _)| saved))?)
             }
+            "config/dismiss-comments" => {
+                written(&self.store.dismiss_lost_comments().await.map_err(|error| self.refused(&error))?)
+            }
+            "config/live" => written(&self.live()),
             "config/history" => written(&self.history().await?),
             "provider/test" => {
                 let target = self.target(read(body)?).await?;

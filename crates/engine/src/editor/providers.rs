@@ -45,7 +45,7 @@ impl Editor {
             None => disk.configuration,
             Some(mut draft) => {
                 self.masks.reveal_value(&mut draft)?;
-                let text = with_provider(disk.value, &id, draft).to_string();
+                let text = with_provider(disk.value.unwrap_or_default(), &id, draft).to_string();
                 self.read(&[(self.store.location().path.clone(), text)]).configuration
             }
         };

@@ -3,15 +3,14 @@
 use std::path::PathBuf;
 
 use json5_edit::{Edit, Expected, Path, Step};
-use pilotlight_config::preview::{Preview, read_among};
-use pilotlight_config::rules::{LiveModel, Surroundings};
-use pilotlight_config::{Diagnostic, Key, ModelConfiguration, PRESETS, Preset, Who};
+use pilotlight_config::preview::read_with;
+use pilotlight_config::{Diagnostic, Key, Loaded, ModelConfiguration, PRESETS, Preset, Who};
 use pilotlight_wire::Secret;
 use serde_json::Value;
 
 use super::Editor;
 use super::mask::{Concealed, Masked, Masks};
-use super::types::{ConfigDocument, ConfigEdit, ConfigFile, ConfigFix, ConfigProblem, PresetView};
+use super::types::{ConfigDocument, ConfigEdit, ConfigFile, ConfigFix, ConfigProblem, LiveFact, LiveFacts, PresetView};
 use crate::reducer::problem;
 
 /// A configuration with masks, and perhaps other texts that were hidden together with it.
@@ -23,21 +22,15 @@ pub(super) struct Shown {
 
 impl Editor {
     /// The configuration as it would be with these texts.
-    pub(super) fn read(&self, texts: &[(PathBuf, String)]) -> Preview {
-        read_among(self.store.location(), &self.environment, texts, &self.surroundings())
+    pub(super) fn read(&self, texts: &[(PathBuf, String)]) -> Loaded {
+        read_with(self.store.location(), &self.environment, texts, &self.store.surroundings())
     }
 
-    /// What is known of the runtimes, for the rules that compare the configuration with it.
-    fn surroundings(&self) -> Surroundings {
-        let state = self.states.borrow().clone();
-        let live = state.models.iter().filter(|model| model.loaded_context.is_some()).map(|model| {
-            let live = LiveModel { loaded_context: model.loaded_context, ..LiveModel::default() };
-            (model.model.clone(), live)
-        });
-        let settings = self.settings();
-        let locations =
-            settings.providers.iter().filter_map(|(id, provider)| Some((id.to_lowercase(), provider.location?)));
-        Surroundings { live: live.collect(), locations: locations.collect() }
+    /// What the rules know beyond the files, for those who have only these.
+    pub(super) fn live(&self) -> LiveFacts {
+        let live = self.store.surroundings().live.clone();
+        let live = live.into_iter().map(|(model, facts)| LiveFact { model, facts }).collect();
+        LiveFacts { path: self.store.location().path.display().to_string(), live }
     }
 
     pub(super) fn document(&self) -> ConfigDocument {
@@ -63,15 +56,15 @@ impl Editor {
 
     /// A configuration with masks. `others` are further texts that may hold the same secrets, by the paths of the files
     /// they belong to.
-    pub(super) fn show(&self, preview: &Preview, others: &[(String, String)]) -> Shown {
-        let paths: Vec<String> = preview.texts.iter().map(|(path, _)| path.display().to_string()).collect();
-        let own = paths.iter().zip(&preview.texts).map(|(path, (_, text))| (path.as_str(), text.as_str()));
+    pub(super) fn show(&self, preview: &Loaded, others: &[(String, String)]) -> Shown {
+        let paths: Vec<String> = preview.files.iter().map(|file| file.path.display().to_string()).collect();
+        let own = paths.iter().zip(&preview.files).map(|(path, file)| (path.as_str(), file.text.as_str()));
         let others = others.iter().map(|(path, text)| (path.as_str(), text.as_str()));
         let texts: Vec<(&str, &str)> = own.chain(others).collect();
         let mut known = Vec::new();
         resolved(&self.store.watch().borrow().in_force, &mut known);
         preview.configuration.iter().for_each(|configuration| resolved(configuration, &mut known));
-        let concealed = self.masks.hide(&texts, &preview.value, &known);
+        let concealed = self.masks.hide(&texts, preview.value.as_ref().unwrap_or(&Value::Null), &known);
         let diagnostics = preview.reading.diagnostics.iter();
         let diagnostics =
             diagnostics.map(|diagnostic| shown_problem(diagnostic, &paths, &concealed, &self.masks)).collect();

@@ -1,7 +1,8 @@
 //! What the Models page is given and sends: the configuration as text and as value, drafts of edits, tests of a
 //! provider. Every secret in it is a mask, `‹kept:N›`: see `mask`.
 
-use pilotlight_wire::{Location, Secret};
+use pilotlight_config::rules::LiveModel;
+use pilotlight_wire::{Location, ModelRef, Secret};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
@@ -159,7 +160,8 @@ pub enum KeyStand {
     None,
 }
 
-/// An edit that is not saved yet: `edits`, or `file` with its whole new `text`.
+/// An edit that is not saved yet: `edits`, or `file` with its whole new `text`, or both: then the edits are made on the
+/// text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigDraft {
@@ -392,4 +394,25 @@ impl<'de> Deserialize<'de> for Entered {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
     }
+}
+
+/// What is known of the models of a configuration beyond its files, for `pilotlight config check`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveFacts {
+    /// The configuration's main file.
+    pub path: String,
+    /// The models that a runtime says something about.
+    pub live: Vec<LiveFact>,
+}
+
+/// What a runtime says about a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveFact {
+    /// The model.
+    pub model: ModelRef,
+    /// What.
+    #[serde(flatten)]
+    pub facts: LiveModel,
 }

@@ -53,6 +53,8 @@ export interface ConfigBackend {
   configRestore(revision: string): Promise<Saved>
   /** Puts back the comments that another program dropped. */
   configRestoreComments(): Promise<Saved>
+  /** Offers them no longer, until others are dropped. */
+  configDismissComments(): Promise<void>
   /** The revisions kept, the newest first. */
   configHistory(): Promise<HistoryEntry[]>
   /** Connects to a provider step by step, and says what to do about the first step that fails. */

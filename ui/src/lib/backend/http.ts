@@ -113,6 +113,10 @@ export class HttpBackend implements Backend {
     return this.#answer('config/restore-comments', {})
   }
 
+  async configDismissComments(): Promise<void> {
+    await this.#answer('config/dismiss-comments', {})
+  }
+
   configHistory(): Promise<HistoryEntry[]> {
     return this.#read('config/history')
   }

@@ -103,6 +103,10 @@ export class TauriBackend implements Backend {
     return command('config_restore_comments')
   }
 
+  async configDismissComments(): Promise<void> {
+    await command('config_dismiss_comments')
+  }
+
   configHistory(): Promise<HistoryEntry[]> {
     return command('config_history')
   }

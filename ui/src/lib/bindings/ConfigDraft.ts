@@ -2,7 +2,8 @@
 import type { ConfigEdit } from "./ConfigEdit";
 
 /**
- * An edit that is not saved yet: `edits`, or `file` with its whole new `text`.
+ * An edit that is not saved yet: `edits`, or `file` with its whole new `text`, or both: then the edits are made on the
+ * text.
  */
 export type ConfigDraft = { 
 /**

@@ -213,6 +213,10 @@ export class Editor {
     return this.#write('Putting back…', () => this.backend.configRestoreComments(), 'The comments were put back.')
   }
 
+  dismissComments(): Promise<boolean> {
+    return this.#write('Leaving out…', () => this.backend.configDismissComments(), 'The comments stay out.')
+  }
+
   /** Keeps a provider's key somewhere; rejects where it cannot be kept there. */
   async keepKey(change: KeyChange): Promise<void> {
     const { notes } = await this.backend.providerKey(change)

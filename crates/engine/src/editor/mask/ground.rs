@@ -1,6 +1,8 @@
 //! Which strings of a configuration are secrets: by where they stand, and by how they look. Rather one too many than
 //! one too few: a mask costs a person nothing but the sight.
 
+use pilotlight_config::key_looks::{BEGINNINGS, PLACEHOLDERS, is_plain_header};
+
 /// What kind of object or array a string stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ground {
@@ -37,72 +39,8 @@ const SECRET: [&str; 12] = [
     "private",
     "signature",
 ];
-/// Headers that hold no secret.
-const PLAIN_HEADERS: [&str; 10] = [
-    "http-referer",
-    "referer",
-    "x-title",
-    "x-openrouter-title",
-    "user-agent",
-    "accept",
-    "content-type",
-    "anthropic-version",
-    "anthropic-beta",
-    "openai-beta",
-];
 /// Strings in `auth` that say how, not what.
 const PLAIN_AUTH: [&str; 7] = ["mode", "type", "scheme", "header", "headername", "prefix", "location"];
-/// What people write where no key is asked for, and the markers that OpenClaw itself puts there.
-const NO_KEYS: [&str; 24] = [
-    "lmstudio",
-    "lm-studio",
-    "lm_studio",
-    "ollama",
-    "ollama-local",
-    "custom-local",
-    "llama-cpp",
-    "llamacpp",
-    "vllm",
-    "vllm-local",
-    "litellm",
-    "local",
-    "none",
-    "no-key",
-    "nokey",
-    "not-needed",
-    "not-required",
-    "no-key-required",
-    "empty",
-    "dummy",
-    "placeholder",
-    "unused",
-    "secretref-managed",
-    "n/a",
-];
-/// How the keys of well-known vendors begin.
-const SHAPES: [&str; 20] = [
-    "sk-",
-    "sk_",
-    "pk-",
-    "rk-",
-    "pl-",
-    "xai-",
-    "gsk_",
-    "AIza",
-    "ghp_",
-    "gho_",
-    "ghs_",
-    "github_pat_",
-    "glpat-",
-    "hf_",
-    "xoxb-",
-    "xoxp-",
-    "xapp-",
-    "AKIA",
-    "ya29.",
-    "eyJ",
-];
-
 impl Ground {
     /// Of the object or array that stands in this one, under `key` where this is an object. `top`: this is the
     /// configuration's outermost object.
@@ -131,7 +69,7 @@ impl Ground {
         let key = key.as_deref();
         match self {
             Self::Secret | Self::Variables => true,
-            Self::Headers => key.is_none_or(|key| !PLAIN_HEADERS.contains(&key)),
+            Self::Headers => key.is_none_or(|key| !is_plain_header(key)),
             Self::Auth => key.is_none_or(|key| !PLAIN_AUTH.contains(&key)),
             Self::Plain | Self::Names | Self::Request => key.is_some_and(is_secret_name),
         }
@@ -148,7 +86,10 @@ pub(in crate::editor) fn is_open(text: &str) -> bool {
     let text = text.trim();
     let text = ["Bearer ", "Basic ", "Token "].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
     let text = text.trim();
-    text.is_empty() || NO_KEYS.contains(&text.to_lowercase().as_str()) || is_only_variables(text) || is_key_name(text)
+    text.is_empty()
+        || PLACEHOLDERS.contains(&text.to_lowercase().as_str())
+        || is_only_variables(text)
+        || is_key_name(text)
 }
 
 fn is_only_variables(text: &str) -> bool {
@@ -189,7 +130,9 @@ pub(super) fn secrets_in(text: &str, known: &[String]) -> Vec<std::ops::Range<us
             continue;
         }
         let run = &rest[..length];
-        if length >= 20 && SHAPES.iter().any(|shape| run.starts_with(shape)) && run.bytes().any(|b| b.is_ascii_digit())
+        if length >= 20
+            && BEGINNINGS.iter().any(|beginning| run.starts_with(beginning))
+            && run.bytes().any(|b| b.is_ascii_digit())
         {
             found.push(at..at + length);
         }
