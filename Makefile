@@ -6,7 +6,7 @@ target   = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 display  = $(if $(DISPLAY)$(WAYLAND_DISPLAY),yes,$(if $(filter Darwin,$(shell uname -s)),yes))
 ui_files = $(shell find ui/src icons -type f) ui/index.html ui/vite.config.ts ui/package.json
 
-.PHONY: help run demo build build-cli test test-rust test-ui test-desktop test-openclaw bench lint icons clean
+.PHONY: help run demo build build-cli test test-rust test-ui test-desktop test-openclaw test-runtimes bench lint icons clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ build-cli: ui/dist/index.html ## `pilotlight` alone: no Tauri, no WebKit
 test: ## The whole suite, as CI runs it
 	@scripts/setup test
 	@$(MAKE) --no-print-directory lint test-rust test-ui test-desktop
+
+test-runtimes: ## The keeper over real runtimes: llama-server, LiteLLM, and Ollama or LM Studio where they are
+	@scripts/test-runtimes
 
 lint: ui/dist/index.html
 	$(CARGO) fmt --all --check
