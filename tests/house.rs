@@ -68,6 +68,7 @@ const CONFIG_WITH_IO: &[&str] = &[
     "location.rs",
     "files.rs",
     "check.rs",
+    "connect.rs",
     "agent_files.rs",
     "history.rs",
     "keys.rs",

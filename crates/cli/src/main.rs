@@ -6,6 +6,7 @@
 mod config_commands;
 mod config_edit;
 mod config_show;
+mod connect;
 mod demo;
 mod keys;
 mod logging;
@@ -118,6 +119,13 @@ enum Command {
         #[command(flatten)]
         files: FileArguments,
     },
+    /// Connect a tool to Pilot Light, in its own settings; without a name, list the tools and how they stand
+    ///
+    /// Only what is needed is written there; what stood there is kept, and `pilotlight disconnect` gives it back. The tool
+    /// gets a token of its own. Where an engine runs, one small request shows whether it works.
+    Connect(connect::ConnectArguments),
+    /// Take a tool's connection back: what stood in its settings before, where what stands there is still ours
+    Disconnect(connect::DisconnectArguments),
     /// Show it all with simulated servers: a cold model, the bridge, an unload, the notification
     Demo(demo::Arguments),
 }
@@ -191,6 +199,8 @@ async fn run(command: Command) -> ExitCode {
         Command::Key { command } => command.json(),
         Command::Runtime { command } => command.json(),
         Command::Token { command, .. } => command.as_ref().is_some_and(token::TokenCommand::json),
+        Command::Connect(arguments) => arguments.json(),
+        Command::Disconnect(arguments) => arguments.json(),
         Command::Serve(_) | Command::Demo(_) => false,
     };
     let done = match command {
@@ -213,6 +223,8 @@ async fn run(command: Command) -> ExitCode {
         Command::Runtime { command } => command.run().await,
         Command::Token { command: None, files } => config_commands::token(&files),
         Command::Token { command: Some(command), files } => command.run(&files),
+        Command::Connect(arguments) => arguments.run().await,
+        Command::Disconnect(arguments) => arguments.run(),
         Command::Demo(arguments) => demo::run(arguments).await,
     };
     match done {

@@ -135,6 +135,16 @@ impl RunningEngine {
         format!("{}/v1", self.running.address)
     }
 
+    /// Its address without a path.
+    pub(crate) fn address(&self) -> &str {
+        &self.running.address
+    }
+
+    /// The settings that it goes by.
+    pub(crate) fn settings(&self) -> &std::path::Path {
+        &self.running.settings
+    }
+
     /// What clients are asked for.
     pub(crate) fn token(&self) -> Option<String> {
         self.token.as_ref().map(|token| token.expose().to_owned())

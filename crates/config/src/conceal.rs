@@ -17,18 +17,33 @@ impl Conceal {
     /// A text with the keys in it hidden, those in comments too; none where it cannot be read.
     #[must_use]
     pub fn text(&mut self, text: &str) -> Option<String> {
+        self.text_but(text, &[])
+    }
+
+    /// The same, with strings left to see that are known to be no secret.
+    pub(crate) fn text_but(&mut self, text: &str, open: &[String]) -> Option<String> {
         let document = Document::parse(text).ok()?;
         let mut spans = Vec::new();
         secrets(document.root(), false, false, &mut spans);
+        spans.retain(|(_, text)| !open.contains(text));
+        Some(self.spans(text, &spans))
+    }
+
+    /// A text with these spans of it hidden, and whatever else looks like a vendor's key.
+    pub(crate) fn spans(&mut self, text: &str, spans: &[(std::ops::Range<usize>, String)]) -> String {
         let mut shown = String::with_capacity(text.len());
         let mut at = 0;
         for (span, secret) in spans {
             shown += &self.words(text.get(at..span.start).unwrap_or_default());
-            shown += &format!("\"{}\"", self.mask(&secret));
+            shown += &format!("\"{}\"", self.mask(secret));
             at = span.end;
         }
-        shown += &self.words(text.get(at..).unwrap_or_default());
-        Some(shown)
+        shown + &self.words(text.get(at..).unwrap_or_default())
+    }
+
+    /// What stands for a secret.
+    pub(crate) fn hidden(&mut self, secret: &str) -> String {
+        self.mask(secret)
     }
 
     /// A value with the keys in it hidden. `path` is where it stands.
@@ -114,6 +129,11 @@ fn hides(key: &str, all: &mut bool) -> bool {
         *all = false;
     }
     is_secret(key)
+}
+
+/// Whether what stands under this key, or anything below it, may be a secret: as other tools' files name it too.
+pub(crate) fn may_hide(key: &str) -> bool {
+    is_secret(key) || holds_secrets(key) || key == "http_headers"
 }
 
 /// Whether what stands under this key is a secret.

@@ -5,13 +5,15 @@
 //! [`conceal`], [`key_looks`], and the private `tree`, `members`, `trail`, `near`, `interpret`, `resolve`, `variables`, `edit`, `place`, `lost`, `history_log`, `history_keys`,
 //! `settings_read`, `settings_schema` and `starting` are pure functions of their input. What an edit would do is told by
 //! [`plan`], which reads; [`write`] and `history` write. Files are otherwise touched in [`location`] (does it exist),
-//! [`check`] and `files`, `save`, [`store`], [`settings_store`], `watch` and [`token`].
+//! [`check`] and `files`, `save`, [`store`], [`settings_store`], `watch`, [`token`] and [`connect`], which edits the
+//! settings of other tools.
 //!
 //! Must not know: the proxy, the local runtimes, the ledger, the desktop.
 
 mod agent_files;
 pub mod check;
 pub mod conceal;
+pub mod connect;
 pub mod diagnostic;
 mod edit;
 mod files;

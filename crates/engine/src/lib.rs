@@ -6,6 +6,7 @@
 mod access;
 mod commands;
 mod compose;
+pub mod connect;
 mod control;
 pub mod editor;
 mod error;

@@ -25,7 +25,9 @@ use crate::home::Home;
 pub use answer::{MOST_BYTES, answer};
 pub use keychain::SystemKeychain;
 pub use private_file::PrivateFile;
+pub(crate) use private_file::write_privately;
 pub(crate) use refs::kept_by;
+pub(crate) use set::reads_refs;
 pub use set::{KeyView, NewKey, Prepared, list, prepare};
 
 /// A place to keep a provider's key.

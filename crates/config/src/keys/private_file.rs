@@ -84,7 +84,7 @@ impl KeyStore for PrivateFile {
 }
 
 /// Puts a text in a file of mode 0600 in a folder of mode 0700: the old one or the new one is there at every moment.
-pub(super) fn write_privately(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_privately(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     make_folder(folder)?;
     // It is made readable by its owner alone.

@@ -225,9 +225,18 @@ const NEW: [u32; 3] = [2026, 9, 6];
 
 /// The version of OpenClaw that wrote the file last, if it says so.
 fn written_by(root: &At<'_>) -> Option<Vec<u32>> {
-    let version = root.at(&["meta", "lastTouchedVersion"])?.as_str()?;
+    numbers(root.at(&["meta", "lastTouchedVersion"])?.as_str()?)
+}
+
+fn numbers(version: &str) -> Option<Vec<u32>> {
     let numbers: Vec<u32> = version.split(['.', '-']).take(3).map_while(|part| part.parse().ok()).collect();
     (numbers.len() == 3).then_some(numbers)
+}
+
+/// Whether the version of OpenClaw that wrote a configuration last, as far as it says so, reads secret refs for sure.
+pub(crate) fn reads_refs(whole: &serde_json::Value) -> bool {
+    let version = whole.pointer("/meta/lastTouchedVersion").and_then(serde_json::Value::as_str).and_then(numbers);
+    version.is_some_and(|version| version.as_slice() >= &NEW[..])
 }
 
 /// What OpenClaw asks of a ref, beyond its form.
