@@ -138,8 +138,8 @@ impl DisconnectArguments {
         let place = Place::of(&self.files);
         let connector = place.connector();
         let tool = self.tool;
-        let outcome =
-            if self.dry_run { connector.preview_disconnect(tool) } else { connector.disconnect(tool) }.map_err(failure)?;
+        let outcome = if self.dry_run { connector.preview_disconnect(tool) } else { connector.disconnect(tool) }
+            .map_err(failure)?;
         let value = value(tool, &outcome, self.dry_run, None);
         show(self.json, &value, || {
             let mut text = if self.dry_run {

@@ -143,7 +143,8 @@ impl Connector<'_> {
             Some(wish) => {
                 let secret = |value: &Value| value.as_str() == Some(token);
                 let text = |value: &Value| value.as_str().map(str::to_owned);
-                draft.open = wish.values.iter().filter(|(_, value)| !secret(value)).filter_map(|(_, v)| text(v)).collect();
+                draft.open =
+                    wish.values.iter().filter(|(_, value)| !secret(value)).filter_map(|(_, v)| text(v)).collect();
                 let settings = draft.set(&wish.file, wish.format, &wish.values, wish.holds_token, former)?;
                 draft.notes.extend(in_the_way(tool, &settings));
                 if !tool.is_found(&wish.file, self.environment) {
@@ -221,7 +222,8 @@ impl Connector<'_> {
         // What we wrote and was no secret; what stood there before may be one.
         let token = token(&self.home(), tool)?;
         let plain = values.filter_map(|value| value.after.as_str());
-        draft.open = plain.filter(|text| token.as_ref().is_none_or(|it| it.expose() != *text)).map(str::to_owned).collect();
+        draft.open =
+            plain.filter(|text| token.as_ref().is_none_or(|it| it.expose() != *text)).map(str::to_owned).collect();
         for file in &record.files {
             if tool == Tool::OpenClaw && file.path == self.location.path {
                 draft.plan = self.openclaw_back(record, file, &mut draft.notes)?;

@@ -27,7 +27,11 @@ impl Format {
             Self::Json if text.trim().is_empty() => Ok(Value::Object(Map::new())),
             Self::Json => {
                 let document = Document::parse(text).map_err(|error| error.to_string())?;
-                if document.value().is_object() { Ok(document.value().clone()) } else { Err("it is no object".to_owned()) }
+                if document.value().is_object() {
+                    Ok(document.value().clone())
+                } else {
+                    Err("it is no object".to_owned())
+                }
             }
             Self::Toml => {
                 let document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| first_line(&error))?;
@@ -347,7 +351,8 @@ mod tests {
     #[test]
     fn secrets_are_hidden_in_each() {
         let mut conceal = Conceal::default();
-        let toml = "[a]\nexperimental_bearer_token = \"hunter2\"\nbase_url = 'http://x'\n[mcp.env]\nK = 'k'\nL = ['l']\n";
+        let toml =
+            "[a]\nexperimental_bearer_token = \"hunter2\"\nbase_url = 'http://x'\n[mcp.env]\nK = 'k'\nL = ['l']\n";
         let shown = Format::Toml.concealed(toml, &[], &mut conceal).unwrap();
         assert!(!shown.contains("hunter2") && !shown.contains("'k'"), "{shown}");
         assert!(shown.contains("base_url = 'http://x'"), "{shown}");

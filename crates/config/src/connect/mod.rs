@@ -164,11 +164,10 @@ fn shown(changes: &[FileChange], open: &[String]) -> String {
     for change in changes {
         let name = change.path.display().to_string();
         let format = draft::format_of(&change.path);
-        let [before, after] =
-            [&change.before, &change.after].map(|text| match text.is_empty() {
-                true => Some(String::new()),
-                false => format.concealed(text, open, &mut conceal),
-            });
+        let [before, after] = [&change.before, &change.after].map(|text| match text.is_empty() {
+            true => Some(String::new()),
+            false => format.concealed(text, open, &mut conceal),
+        });
         match (before, after) {
             (Some(before), Some(after)) => text += &json5_edit::unified_diff(&before, &after, &name),
             _ => text += &format!("{name} differs, but one of the two texts has a mistake and is not shown\n"),

@@ -199,7 +199,8 @@ fn agents_apart(whole: &Value) -> Vec<String> {
     let apart = all.filter_map(|(id, agent)| {
         let model = &agent["model"];
         let name = model.as_str().or(model["primary"].as_str())?;
-        (!is_own(name)).then(|| format!("the agent {id:?} has a model of its own ({name}) and does not come through us"))
+        (!is_own(name))
+            .then(|| format!("the agent {id:?} has a model of its own ({name}) and does not come through us"))
     });
     apart.collect()
 }
@@ -239,7 +240,9 @@ pub(super) fn disconnect(whole: &Value, record: &Record) -> (Vec<Edit>, Vec<Stri
         }
         edits.push(match &value.before {
             Some(before) => set(path(&value.keys), before.clone()),
-            None => Edit::Remove { path: path(emptied(whole, &value.keys, &file.parents)), expected: Expected::Anything },
+            None => {
+                Edit::Remove { path: path(emptied(whole, &value.keys, &file.parents)), expected: Expected::Anything }
+            }
         });
     }
     let allow = whole["agents"]["defaults"]["modelPolicy"]["allow"].as_array();
@@ -268,7 +271,11 @@ fn emptied<'k>(whole: &Value, keys: &'k [String], parents: &[Vec<String>]) -> &'
 fn promoted(place: &Path, model: &Value) -> Vec<Edit> {
     let Some(Value::String(primary)) = model.get("primary") else {
         let ours = model.as_str().is_some_and(is_own);
-        return if ours { vec![Edit::Remove { path: place.clone(), expected: Expected::Anything }] } else { Vec::new() };
+        return if ours {
+            vec![Edit::Remove { path: place.clone(), expected: Expected::Anything }]
+        } else {
+            Vec::new()
+        };
     };
     if !is_own(primary) {
         return Vec::new();

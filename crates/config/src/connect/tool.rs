@@ -100,13 +100,7 @@ fn keys(keys: &[&str]) -> Keys {
 
 /// What connects a tool. `base` is our address without a path, `token` what it is to show, `token_file` where that is
 /// kept. None for OpenClaw, which is another matter.
-pub(super) fn wish(
-    tool: Tool,
-    environment: &Environment,
-    base: &str,
-    token: &str,
-    token_file: &Path,
-) -> Option<Wish> {
+pub(super) fn wish(tool: Tool, environment: &Environment, base: &str, token: &str, token_file: &Path) -> Option<Wish> {
     match tool {
         Tool::OpenClaw => None,
         Tool::Codex => Some(codex(environment, base, token)),
@@ -199,7 +193,9 @@ pub(super) fn in_the_way(tool: Tool, settings: &Value) -> Vec<String> {
             if let Some(profile) = text(&["profile"]) {
                 let of = |key: &str| at(settings, &keys(&["profiles", profile, key])).is_some();
                 if of("model") || of("model_provider") {
-                    notes.push(format!("the profile {profile:?} is in use and has a model of its own: what it says wins"));
+                    notes.push(format!(
+                        "the profile {profile:?} is in use and has a model of its own: what it says wins"
+                    ));
                 }
             }
         }

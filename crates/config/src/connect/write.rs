@@ -197,12 +197,8 @@ fn put(file: &DraftFile) -> Result<(), SaveError> {
 
 fn undo(files: &[DraftFile]) {
     for file in files.iter().rev() {
-        let back = DraftFile {
-            path: file.path.clone(),
-            before: file.after.clone(),
-            after: file.before.clone(),
-            mode: None,
-        };
+        let back =
+            DraftFile { path: file.path.clone(), before: file.after.clone(), after: file.before.clone(), mode: None };
         if let Err(error) = put(&back) {
             tracing::warn!(file = %file.path.display(), ?error, "a file could not be put back");
         }

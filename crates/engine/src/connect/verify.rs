@@ -97,7 +97,8 @@ async fn ask(base: &str, tool: Tool, token: Option<&Secret>) -> Result<Option<St
         return Ok(model);
     }
     let body: Value = response.json().await.unwrap_or_default();
-    let words = body["error"]["message"].as_str().map_or_else(|| format!("the engine answered {status}"), str::to_owned);
+    let words =
+        body["error"]["message"].as_str().map_or_else(|| format!("the engine answered {status}"), str::to_owned);
     Err(Refusal { status: Some(status), message: words })
 }
 
