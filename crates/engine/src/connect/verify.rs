@@ -21,7 +21,6 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// What came of the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ts_rs::TS)]
 #[serde(rename_all = "camelCase")]
-#[ts(export)]
 pub struct Verification {
     /// Whether there was an answer.
     pub ok: bool,
