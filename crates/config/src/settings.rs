@@ -217,11 +217,34 @@ pub struct NotificationSettings {
     pub hosted: bool,
     /// A key was refused, or a file has a mistake.
     pub problems: bool,
+    /// Hours in which nothing is shown; what happens is kept to be read later.
+    pub quiet: Option<QuietHours>,
+}
+
+/// A part of every day, by local time. Where `to` is not after `from`, it goes over midnight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuietHours {
+    /// In minutes since midnight.
+    pub from: u16,
+    /// In minutes since midnight; no longer a part of it.
+    pub to: u16,
+}
+
+impl QuietHours {
+    /// Whether this minute of the day is in it.
+    #[must_use]
+    pub fn hold(self, minute: u16) -> bool {
+        if self.from < self.to {
+            (self.from..self.to).contains(&minute)
+        } else {
+            minute >= self.from || minute < self.to
+        }
+    }
 }
 
 impl Default for NotificationSettings {
     fn default() -> Self {
-        Self { unloaded: true, back: true, hosted: true, problems: true }
+        Self { unloaded: true, back: true, hosted: true, problems: true, quiet: None }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::home::Environment;
 use crate::near::distance;
 use crate::settings::{
     Cold, KeepWarm, KeeperSettings, LedgerSettings, ModelSettings, Named, NotificationSettings, Privacy,
-    ProviderSettings, Runtime, Settings, TokenSetting,
+    ProviderSettings, QuietHours, Runtime, Settings, TokenSetting,
 };
 use crate::tree::{At, Data, Report, Source, Tree};
 use crate::variables::Variables;
@@ -60,7 +60,8 @@ pub(crate) const PRIVACY_KEYS: &[&str] = &["localOnly", "regions"];
 pub(crate) const PROVIDER_KEYS: &[&str] = &["location", "region", "runtime"];
 pub(crate) const MODEL_KEYS: &[&str] = &["keepWarm", "firstToken"];
 pub(crate) const KEEPER_KEYS: &[&str] = &["poll", "maxModels", "maxMemory"];
-pub(crate) const NOTIFICATION_KEYS: &[&str] = &["unloaded", "back", "hosted", "problems"];
+pub(crate) const NOTIFICATION_KEYS: &[&str] = &["unloaded", "back", "hosted", "problems", "quiet"];
+pub(crate) const QUIET_KEYS: &[&str] = &["from", "to"];
 pub(crate) const LEDGER_KEYS: &[&str] = &["keepDays"];
 
 pub(crate) struct Reader<'s> {
@@ -330,7 +331,31 @@ impl Reader<'_> {
             back: shown("back"),
             hosted: shown("hosted"),
             problems: shown("problems"),
+            quiet: at.get("quiet").and_then(|at| self.quiet_hours(&at)),
         }
+    }
+
+    /// `{ from: "22:00", to: "07:00" }`
+    fn quiet_hours(&mut self, at: &At<'_>) -> Option<QuietHours> {
+        self.keys(at, QUIET_KEYS);
+        let mut time = |key: &str| {
+            let Some(at) = at.get(key) else {
+                self.report.error(
+                    "missing-key",
+                    at,
+                    format!("quiet hours need {key}: {{ from: \"22:00\", to: \"07:00\" }}"),
+                );
+                return None;
+            };
+            let written = self.report.string(&at)?.trim();
+            let read = parse_time_of_day(written);
+            if read.is_none() {
+                self.report.error("bad-time", &at, format!("{written:?} is no time of day: write it like \"22:00\""));
+            }
+            read
+        };
+        let (from, to) = (time("from"), time("to"));
+        Some(QuietHours { from: from?, to: to? })
     }
 
     fn ledger(&mut self, root: &At<'_>) -> LedgerSettings {
@@ -351,6 +376,17 @@ impl Reader<'_> {
         }
         read
     }
+}
+
+/// `22:00`, in minutes since midnight.
+fn parse_time_of_day(text: &str) -> Option<u16> {
+    let (hours, minutes) = text.split_once(':')?;
+    let number = |text: &str| {
+        let digits = (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        if digits { text.parse::<u16>().ok() } else { None }
+    };
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {
@@ -377,6 +413,25 @@ fn is_near(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_of_day() {
+        let table = [
+            ("22:00", Some(1320)),
+            ("7:05", Some(425)),
+            ("24:00", None),
+            ("7", None),
+            ("07:60", None),
+            ("+7:00", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(parse_time_of_day(text), expected, "{text}");
+        }
+        let night = QuietHours { from: 1320, to: 420 };
+        assert_eq!([1319, 1320, 0, 419, 420].map(|minute| night.hold(minute)), [false, true, true, true, false]);
+        let noon = QuietHours { from: 720, to: 780 };
+        assert_eq!([719, 720, 779, 780].map(|minute| noon.hold(minute)), [false, true, true, false]);
+    }
 
     #[test]
     fn lengths_of_time() {

@@ -237,6 +237,21 @@ struct NotificationsFile {
     /// A key was refused, or a file has a mistake.
     #[schemars(default)]
     problems: Option<bool>,
+    /// Hours in which nothing is shown; what happens is kept to be read later.
+    #[schemars(default)]
+    quiet: Option<QuietFile>,
+}
+
+/// A part of every day, by local time; over midnight where `to` is not after `from`.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct QuietFile {
+    /// Such as "22:00".
+    #[schemars(regex(pattern = r"^[0-9]{1,2}:[0-9]{2}$"), example = "22:00")]
+    from: String,
+    /// Such as "07:00".
+    #[schemars(regex(pattern = r"^[0-9]{1,2}:[0-9]{2}$"), example = "07:00")]
+    to: String,
 }
 
 #[derive(JsonSchema)]
@@ -275,6 +290,7 @@ mod tests {
             (Some("ModelFile"), read::MODEL_KEYS),
             (Some("KeeperFile"), read::KEEPER_KEYS),
             (Some("NotificationsFile"), read::NOTIFICATION_KEYS),
+            (Some("QuietFile"), read::QUIET_KEYS),
             (Some("LedgerFile"), read::LEDGER_KEYS),
         ] {
             let object = name.map_or(&schema, |name| &schema["$defs"][name]);

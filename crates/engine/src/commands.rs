@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::error::CommandError;
+use crate::notice::{NoticeActionKind, NoticeKind};
+use crate::notices::NoticeLog;
 use crate::state::AppState;
 
 /// A breaker or a cool-down that was forgotten on request.
@@ -30,6 +32,7 @@ pub(crate) struct Commands {
     pub(crate) config: ConfigStore,
     pub(crate) keeper: Keeper,
     pub(crate) gateway: Gateway,
+    pub(crate) notices: NoticeLog,
     pub(crate) states: watch::Receiver<Arc<AppState>>,
 }
 
@@ -104,6 +107,28 @@ impl Commands {
             }
         };
         self.keeper.start_runtime(&provider).await.map_err(|error| keeper_error(&error))
+    }
+
+    /// Does what a notice offers.
+    pub(crate) async fn notice_action(&self, id: u64, action: NoticeActionKind) -> Result<(), CommandError> {
+        let notice = self.notices.find(id).ok_or_else(|| {
+            CommandError::new("unknown-notice", format!("there is no notice {id} any longer: only the last are kept"))
+        })?;
+        let offered = notice.actions.iter().find(|offered| offered.action == action).ok_or_else(|| {
+            CommandError::new("unknown-action", format!("the notice {:?} offers no {}", notice.title, action.name()))
+        })?;
+        match (action, &offered.model) {
+            (NoticeActionKind::Mute, _) => self.notices.mute(notice.kind),
+            (NoticeActionKind::Reload, Some(model)) => drop(self.load(&model.to_string()).await?),
+            (NoticeActionKind::UseHosted, Some(model)) => drop(self.use_model(&model.to_string()).await?),
+            (NoticeActionKind::Reload | NoticeActionKind::UseHosted, None) => {}
+        }
+        Ok(())
+    }
+
+    /// Shows notices of this kind again, or of all.
+    pub(crate) fn unmute(&self, kind: Option<NoticeKind>) {
+        self.notices.unmute(kind);
     }
 
     fn resolve(&self, name: &str) -> Result<ModelRef, CommandError> {

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use crate::commands::Commands;
 use crate::editor::{COMMANDS, Editor, READS};
 use crate::error::CommandError;
+use crate::notice::{NoticeActionKind, NoticeKind};
 use crate::state::AppState;
 
 /// The routes below `/pilotlight`.
@@ -28,6 +29,8 @@ pub(crate) fn routes(commands: Commands) -> Router {
         .route("/pilotlight/load", post(load))
         .route("/pilotlight/unload", post(unload))
         .route("/pilotlight/retry", post(retry))
+        .route("/pilotlight/notice", post(notice_action))
+        .route("/pilotlight/unmute", post(unmute))
         .route("/pilotlight/runtime/start", post(start_runtime))
         .with_state(commands)
 }
@@ -128,12 +131,36 @@ async fn retry(State(commands): State<Commands>, Json(retried): Json<Retried>) -
     answer(forgotten.map(|forgotten| serde_json::json!({ "forgotten": forgotten })))
 }
 
+/// The body of `notice`.
+#[derive(Deserialize)]
+struct Acted {
+    id: u64,
+    action: NoticeActionKind,
+}
+
+async fn notice_action(State(commands): State<Commands>, Json(acted): Json<Acted>) -> Response {
+    answer(commands.notice_action(acted.id, acted.action).await.map(|()| serde_json::json!({})))
+}
+
+/// The body of `unmute`: a kind, or all of them.
+#[derive(Deserialize)]
+struct Unmuted {
+    #[serde(default)]
+    kind: Option<NoticeKind>,
+}
+
+async fn unmute(State(commands): State<Commands>, Json(unmuted): Json<Unmuted>) -> Response {
+    commands.unmute(unmuted.kind);
+    answer(Ok(serde_json::json!({})))
+}
+
 fn answer(result: Result<serde_json::Value, CommandError>) -> Response {
     match result {
         Ok(value) => Json(value).into_response(),
         Err(error) => {
             let status = match error.code.as_str() {
-                "unknown-model" | "unknown-provider" | "unknown-file" | "unknown-revision" => StatusCode::NOT_FOUND,
+                "unknown-model" | "unknown-provider" | "unknown-file" | "unknown-revision" | "unknown-notice"
+                | "unknown-action" => StatusCode::NOT_FOUND,
                 "bad-request" | "bad-variable" | "unknown-mask" => StatusCode::BAD_REQUEST,
                 "no-listing" | "unreachable" => StatusCode::BAD_GATEWAY,
                 _ => StatusCode::CONFLICT,

@@ -1,28 +1,138 @@
 //! Which happenings become a notice, in which words, and how often. Everything a frontend shows goes through
 //! [`NoticeBoard::post`], so that nothing is said twice within a minute.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use chrono::Timelike;
 use pilotlight_config::settings::NotificationSettings;
 use pilotlight_config::settings_store::SettingsState;
 use pilotlight_gateway::{Cooldown, Recovery};
 use pilotlight_runtime::{Cause, Occurrence};
 use pilotlight_wire::{Location, ModelRef};
-use tokio::sync::{broadcast, watch};
-use tokio::time::Instant;
+use tokio::sync::{Notify, broadcast, watch};
+use tokio::time::{Instant, sleep_until};
 
 use crate::light::short_name;
-use crate::notice::{Notice, NoticeKind};
+use crate::notice::{Muted, Notice, NoticeAction, NoticeActionKind, NoticeKind};
 use crate::state::{AppState, ModelSummary, RequestOutcome, ServedRequest};
 
 /// How long the same thing is not said again.
 const QUIET: Duration = Duration::from_secs(60);
 
+/// How long a person mutes a kind.
+const MUTED: Duration = Duration::from_secs(3600);
+
+/// How many notices are kept for a person to read later.
+const KEPT: usize = 50;
+
+/// What is told, before it is known whether and when.
+pub(crate) struct Telling {
+    pub(crate) kind: NoticeKind,
+    pub(crate) title: String,
+    pub(crate) body: String,
+    pub(crate) model: Option<ModelRef>,
+}
+
+/// The notices so far, and what a person does not want to see of them just now. The board writes; commands read, and
+/// mute.
+#[derive(Clone, Default)]
+pub(crate) struct NoticeLog {
+    log: Arc<Mutex<Log>>,
+    changed: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Log {
+    last: u64,
+    /// The newest first.
+    kept: VecDeque<Notice>,
+    muted: HashMap<NoticeKind, (Instant, u64)>,
+}
+
+impl NoticeLog {
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The notices, the newest first.
+    pub(crate) fn kept(&self) -> Vec<Notice> {
+        self.log().kept.iter().cloned().collect()
+    }
+
+    /// One of them.
+    pub(crate) fn find(&self, id: u64) -> Option<Notice> {
+        self.log().kept.iter().find(|notice| notice.id == id).cloned()
+    }
+
+    /// What is muted now.
+    pub(crate) fn muted(&self) -> Vec<Muted> {
+        let now = Instant::now();
+        let log = self.log();
+        let muted = log.muted.iter().filter(|(_, (until, _))| *until > now);
+        let mut muted: Vec<Muted> = muted.map(|(kind, (_, until))| Muted { kind: *kind, until: *until }).collect();
+        muted.sort_by_key(|muted| (muted.until, muted.kind as u8));
+        muted
+    }
+
+    /// Shows nothing of this kind for an hour.
+    pub(crate) fn mute(&self, kind: NoticeKind) {
+        let until = unix_now().saturating_add(u64::try_from(MUTED.as_millis()).unwrap_or(u64::MAX));
+        self.log().muted.insert(kind, (Instant::now() + MUTED, until));
+        self.changed.notify_one();
+    }
+
+    /// Shows this kind again, or all.
+    pub(crate) fn unmute(&self, kind: Option<NoticeKind>) {
+        self.log().muted.retain(|muted, _| kind.is_some_and(|kind| *muted != kind));
+        self.changed.notify_one();
+    }
+
+    /// Returns when a person has muted or unmuted something, and when that is over by itself.
+    pub(crate) async fn changed(&self) {
+        let next = self.log().muted.values().map(|(until, _)| *until).filter(|until| *until > Instant::now()).min();
+        tokio::select! {
+            () = self.changed.notified() => {}
+            () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+        }
+    }
+
+    fn keep(&self, telling: Telling, actions: Vec<NoticeAction>, quiet: bool) -> Notice {
+        let mut log = self.log();
+        log.last += 1;
+        let muted = log.muted.get(&telling.kind).is_some_and(|(until, _)| *until > Instant::now());
+        let notice = Notice {
+            id: log.last,
+            at: unix_now(),
+            kind: telling.kind,
+            title: telling.title,
+            body: telling.body,
+            model: telling.model,
+            actions,
+            shown: !quiet && !muted,
+        };
+        log.kept.push_front(notice.clone());
+        log.kept.truncate(KEPT);
+        notice
+    }
+}
+
+/// Local time, in minutes since midnight.
+fn minute_of_day() -> u16 {
+    let now = chrono::Local::now();
+    u16::try_from(now.hour() * 60 + now.minute()).unwrap_or_default()
+}
+
+fn unix_now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Sends notices out, each at most once a minute.
 pub(crate) struct NoticeBoard {
     out: broadcast::Sender<Notice>,
+    log: NoticeLog,
     settings: watch::Receiver<Arc<SettingsState>>,
     said: HashMap<(NoticeKind, Option<ModelRef>, String), Instant>,
     /// The local models in whose place a hosted one has answered, and this was said.
@@ -30,20 +140,38 @@ pub(crate) struct NoticeBoard {
 }
 
 impl NoticeBoard {
-    pub(crate) fn new(out: broadcast::Sender<Notice>, settings: watch::Receiver<Arc<SettingsState>>) -> Self {
-        Self { out, settings, said: HashMap::new(), stood_in_for: None }
+    pub(crate) fn new(
+        out: broadcast::Sender<Notice>,
+        log: NoticeLog,
+        settings: watch::Receiver<Arc<SettingsState>>,
+    ) -> Self {
+        Self { out, log, settings, said: HashMap::new(), stood_in_for: None }
+    }
+
+    /// The notices so far.
+    pub(crate) fn log(&self) -> &NoticeLog {
+        &self.log
     }
 
     /// Sends a notice, unless its kind is switched off or the same was sent within the last minute, for whatever reason.
-    pub(crate) fn post(&mut self, notice: Notice) {
-        if !wanted(&self.settings.borrow().settings.notifications, notice.kind) {
+    /// In quiet hours and while its kind is muted it is kept, and not shown.
+    pub(crate) fn post(&mut self, telling: Telling, state: &AppState) {
+        let settings = self.settings.borrow().settings.notifications.clone();
+        if !wanted(&settings, telling.kind) {
             return;
         }
         let now = Instant::now();
         self.said.retain(|_, at| now.duration_since(*at) < QUIET);
-        let key = (notice.kind, notice.model.clone(), notice.title.clone());
-        if self.said.insert(key, now).is_none() {
-            tracing::info!(kind = ?notice.kind, title = notice.title, body = notice.body, "notice");
+        let key = (telling.kind, telling.model.clone(), telling.title.clone());
+        if self.said.insert(key, now).is_some() {
+            return;
+        }
+        let actions = actions(&telling, state);
+        let quiet = settings.quiet.is_some_and(|hours| hours.hold(minute_of_day()));
+        let notice = self.log.keep(telling, actions, quiet);
+        let Notice { kind, title, body, shown, .. } = &notice;
+        tracing::info!(?kind, title, body, shown, "notice");
+        if notice.shown {
             // Nobody listening is no error: `pilotlight serve` may have no frontend.
             let _ = self.out.send(notice);
         }
@@ -52,7 +180,7 @@ impl NoticeBoard {
     /// What the keeper saw.
     pub(crate) fn occurrence(&mut self, occurrence: &Occurrence, state: &AppState) {
         if let Some(notice) = of_occurrence(occurrence, state) {
-            self.post(notice);
+            self.post(notice, state);
         }
     }
 
@@ -68,12 +196,15 @@ impl NoticeBoard {
             pilotlight_gateway::Cause::Payment => format!("No credit is left with {who}"),
             _ => return,
         };
-        self.post(Notice {
-            kind: NoticeKind::KeyRefused,
-            title,
-            body: format!("{}. It is passed over until that is mended.", sentence(&cooldown.detail)),
-            model: cooldown.model.clone(),
-        });
+        self.post(
+            Telling {
+                kind: NoticeKind::KeyRefused,
+                title,
+                body: format!("{}. It is passed over until that is mended.", sentence(&cooldown.detail)),
+                model: cooldown.model.clone(),
+            },
+            state,
+        );
     }
 
     /// An upstream that was passed over answers again.
@@ -85,12 +216,15 @@ impl NoticeBoard {
             pilotlight_gateway::Cause::RateLimited => "it had too many requests",
             pilotlight_gateway::Cause::Overloaded => "it could not serve",
         };
-        self.post(Notice {
-            kind: NoticeKind::Back,
-            title: format!("{} is back", title(state, &recovery.model)),
-            body: format!("It was passed over for {}: {why}.", words(recovery.after)),
-            model: Some(recovery.model.clone()),
-        });
+        self.post(
+            Telling {
+                kind: NoticeKind::Back,
+                title: format!("{} is back", title(state, &recovery.model)),
+                body: format!("It was passed over for {}: {why}.", words(recovery.after)),
+                model: Some(recovery.model.clone()),
+            },
+            state,
+        );
     }
 
     /// A finished request: says once when a hosted model begins to answer in a local one's place, and tells of an
@@ -99,12 +233,15 @@ impl NoticeBoard {
         if request.outcome == RequestOutcome::Cut
             && let Some(model) = &request.served_by
         {
-            self.post(Notice {
-                kind: NoticeKind::Cut,
-                title: format!("{} broke off an answer", title(state, model)),
-                body: "The client was told with an error. What it had received by then is incomplete.".to_owned(),
-                model: Some(model.clone()),
-            });
+            self.post(
+                Telling {
+                    kind: NoticeKind::Cut,
+                    title: format!("{} broke off an answer", title(state, model)),
+                    body: "The client was told with an error. What it had received by then is incomplete.".to_owned(),
+                    model: Some(model.clone()),
+                },
+                state,
+            );
         }
         match (&request.served_by, request.location) {
             (Some(_), Some(Location::Local)) => self.stood_in_for = None,
@@ -114,20 +251,23 @@ impl NoticeBoard {
                     && self.stood_in_for.as_ref() != Some(&local.model)
                 {
                     self.stood_in_for = Some(local.model.clone());
-                    self.post(Notice {
-                        kind: NoticeKind::HostedMeanwhile,
-                        title: format!("{} answers for {}", title(state, hosted), title(state, &local.model)),
-                        body: format!(
-                            "{}: {}. {}.",
-                            title(state, &local.model),
-                            local.detail,
-                            match prices {
-                                Some(prices) => format!("Hosted: {prices}"),
-                                None => "Its price is not in the configuration".to_owned(),
-                            }
-                        ),
-                        model: Some(hosted.clone()),
-                    });
+                    self.post(
+                        Telling {
+                            kind: NoticeKind::HostedMeanwhile,
+                            title: format!("{} answers for {}", title(state, hosted), title(state, &local.model)),
+                            body: format!(
+                                "{}: {}. {}.",
+                                title(state, &local.model),
+                                local.detail,
+                                match prices {
+                                    Some(prices) => format!("Hosted: {prices}"),
+                                    None => "Its price is not in the configuration".to_owned(),
+                                }
+                            ),
+                            model: Some(hosted.clone()),
+                        },
+                        state,
+                    );
                 }
             }
             _ => {}
@@ -146,10 +286,31 @@ fn wanted(settings: &NotificationSettings, kind: NoticeKind) -> bool {
     }
 }
 
+/// What a person can do about it.
+fn actions(telling: &Telling, state: &AppState) -> Vec<NoticeAction> {
+    let mut actions = Vec::new();
+    if let (NoticeKind::Unloaded | NoticeKind::LoadFailed, Some(model)) = (telling.kind, &telling.model) {
+        let label = "Reload".to_owned();
+        actions.push(NoticeAction { action: NoticeActionKind::Reload, label, model: Some(model.clone()) });
+    }
+    if let NoticeKind::Unloaded | NoticeKind::LoadFailed = telling.kind
+        && let Some(primary) = state.chain.first()
+        && telling.model.as_ref().is_none_or(|model| model == primary)
+        && is_local(state, primary)
+        && let Some(hosted) = first_hosted(state)
+    {
+        let label = format!("Use {}", short_name(hosted));
+        actions.push(NoticeAction { action: NoticeActionKind::UseHosted, label, model: Some(hosted.model.clone()) });
+    }
+    let label = "Mute for an hour".to_owned();
+    actions.push(NoticeAction { action: NoticeActionKind::Mute, label, model: None });
+    actions
+}
+
 /// The notice for what the keeper saw, if it is worth one.
-fn of_occurrence(occurrence: &Occurrence, state: &AppState) -> Option<Notice> {
+fn of_occurrence(occurrence: &Occurrence, state: &AppState) -> Option<Telling> {
     let notice = |kind, title: String, body: String, model: Option<&ModelRef>| {
-        Some(Notice { kind, title, body, model: model.cloned() })
+        Some(Telling { kind, title, body, model: model.cloned() })
     };
     match occurrence {
         // Whoever ejected it here knows.

@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::compose::{Catalogue, Composition};
 use crate::light::show;
-use crate::notice::{Notice, NoticeKind};
-use crate::notices::NoticeBoard;
+use crate::notice::NoticeKind;
+use crate::notices::{NoticeBoard, Telling};
 use crate::state::{
     AppState, ConfigSummary, CooldownSummary, LiveRequest, ModelState, ModelSummary, PassedOver, Problem,
     RequestOutcome, RuntimeSummary, ServedRequest,
@@ -67,6 +67,7 @@ impl Reducer {
 
     /// Runs until `stop`; what the gateway still tells by then is recorded.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let muting = self.notices.log().clone();
         let mut midnight = tokio::time::interval(Duration::from_secs(60));
         self.publish();
         loop {
@@ -92,6 +93,7 @@ impl Reducer {
                 Ok(()) = self.sources.keeper.changed() => {}
                 Ok(()) = self.sources.cooldowns.changed() => {}
                 () = over => {}
+                () = muting.changed() => {}
                 Ok(()) = self.sources.endpoint.changed() => {}
                 _ = midnight.tick() => self.spent.turn_the_day(),
             }
@@ -152,15 +154,19 @@ impl Reducer {
     fn file_changed(&mut self, stale: bool, diagnostics: &[Diagnostic]) {
         let worst = diagnostics.iter().max_by_key(|diagnostic| diagnostic.severity);
         if let Some(diagnostic) = worst.filter(|_| stale) {
-            self.notices.post(Notice {
-                kind: NoticeKind::Configuration,
-                title: format!("A mistake in {}", diagnostic.file.file_name().unwrap_or_default().display()),
-                body: format!(
-                    "Line {}, column {}: {} The last good one stays in force.",
-                    diagnostic.line, diagnostic.column, diagnostic.message
-                ),
-                model: None,
-            });
+            let state = self.states.borrow().clone();
+            self.notices.post(
+                Telling {
+                    kind: NoticeKind::Configuration,
+                    title: format!("A mistake in {}", diagnostic.file.file_name().unwrap_or_default().display()),
+                    body: format!(
+                        "Line {}, column {}: {} The last good one stays in force.",
+                        diagnostic.line, diagnostic.column, diagnostic.message
+                    ),
+                    model: None,
+                },
+                &state,
+            );
         }
     }
 
@@ -230,6 +236,8 @@ impl Reducer {
             live: self.live.clone(),
             recent: self.recent.clone(),
             cost_today: self.spent.today,
+            notices: self.notices.log().kept(),
+            muted: self.notices.log().muted(),
             endpoint,
         }
     }

@@ -24,7 +24,7 @@ use crate::error::StartError;
 use crate::listener::Listener;
 use crate::local_models::KeptModels;
 use crate::notice::Notice;
-use crate::notices::NoticeBoard;
+use crate::notices::{NoticeBoard, NoticeLog};
 use crate::recompose::{Inputs, Outputs, recompose};
 use crate::reducer::{Reducer, Sources};
 use crate::running::{Claim, Refused};
@@ -113,7 +113,14 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
     let (states_out, states) = watch::channel(Arc::new(AppState::empty()));
     let (notices, _) = broadcast::channel(NOTICES);
     let editor = Editor::new(config.clone(), options.environment.clone(), settings.watch(), states.clone());
-    let commands = Commands { config: config.clone(), keeper: keeper.clone(), gateway: gateway.clone(), states };
+    let notice_log = NoticeLog::default();
+    let commands = Commands {
+        config: config.clone(),
+        keeper: keeper.clone(),
+        gateway: gateway.clone(),
+        notices: notice_log.clone(),
+        states,
+    };
     let own = control::routes(commands.clone()).merge(control::editor_routes(&editor));
     let own = pilotlight_gateway::guard(own, routes.clone());
     let mut router = pilotlight_gateway::router(gateway).merge(own);
@@ -142,7 +149,7 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
         events,
         endpoint,
     };
-    let board = NoticeBoard::new(notices.clone(), settings.watch());
+    let board = NoticeBoard::new(notices.clone(), notice_log, settings.watch());
     let reducer_stop = CancellationToken::new();
     let mut reducing = JoinSet::new();
     let mut wait_for_first = commands.watch();

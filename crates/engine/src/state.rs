@@ -6,6 +6,8 @@ use pilotlight_wire::{ClientApi, Location, ModelRef, UpstreamApi};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::notice::{Muted, Notice};
+
 /// What a person is shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -38,6 +40,10 @@ pub struct AppState {
     pub recent: Vec<ServedRequest>,
     /// US$ spent since local midnight, by the costs in the configuration. A model without costs there counts as 0.
     pub cost_today: f64,
+    /// What was worth telling, the newest first; at most 50.
+    pub notices: Vec<Notice>,
+    /// Kinds of notices that are not shown just now.
+    pub muted: Vec<Muted>,
 }
 
 impl AppState {
@@ -73,6 +79,8 @@ impl AppState {
             live: Vec::new(),
             recent: Vec::new(),
             cost_today: 0.0,
+            notices: Vec::new(),
+            muted: Vec::new(),
         }
     }
 }
