@@ -4,6 +4,8 @@ import type { CooldownSummary } from "./CooldownSummary";
 import type { Light } from "./Light";
 import type { LiveRequest } from "./LiveRequest";
 import type { ModelSummary } from "./ModelSummary";
+import type { Muted } from "./Muted";
+import type { Notice } from "./Notice";
 import type { RuntimeSummary } from "./RuntimeSummary";
 import type { ServedRequest } from "./ServedRequest";
 
@@ -62,4 +64,12 @@ recent: Array<ServedRequest>,
 /**
  * US$ spent since local midnight, by the costs in the configuration. A model without costs there counts as 0.
  */
-costToday: number, };
+costToday: number, 
+/**
+ * What was worth telling, the newest first; at most 50.
+ */
+notices: Array<Notice>, 
+/**
+ * Kinds of notices that are not shown just now.
+ */
+muted: Array<Muted>, };
