@@ -74,6 +74,7 @@ const CONFIG_WITH_IO: &[&str] = &[
     "keys.rs",
     "save.rs",
     "store.rs",
+    "settings_edit.rs",
     "settings_store.rs",
     "watch.rs",
     "token.rs",

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use pilotlight_engine::CommandError;
+use pilotlight_engine::{CommandError, NoticeActionKind, NoticeKind};
 use pilotlight_engine::state::AppState;
 use serde_json::Value;
 use tauri::State;
@@ -39,6 +39,22 @@ pub(crate) async fn unload_model(link: State<'_, Link>, model: String) -> Result
 #[tauri::command]
 pub(crate) async fn retry_upstreams(link: State<'_, Link>, provider: Option<String>) -> Result<(), CommandError> {
     link.ask(What::Retry { provider }).await.map(drop)
+}
+
+/// Does what a notice offers.
+#[tauri::command]
+pub(crate) async fn notice_action(
+    link: State<'_, Link>,
+    id: u64,
+    action: NoticeActionKind,
+) -> Result<(), CommandError> {
+    link.ask(What::NoticeAction { id, action }).await.map(drop)
+}
+
+/// Shows notices of a kind again.
+#[tauri::command]
+pub(crate) async fn unmute(link: State<'_, Link>, kind: NoticeKind) -> Result<(), CommandError> {
+    link.ask(What::Unmute { kind }).await.map(drop)
 }
 
 /// Puts the endpoint on the clipboard. (The token goes there from the tray alone: no page ever holds it.)

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use pilotlight_engine::CommandError;
+use pilotlight_engine::{CommandError, NoticeActionKind, NoticeKind};
 use pilotlight_engine::state::AppState;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -65,6 +65,18 @@ pub(crate) enum What {
     Retry {
         /// A provider's id, or all of them.
         provider: Option<String>,
+    },
+    /// Do what a notice offers.
+    NoticeAction {
+        /// The notice.
+        id: u64,
+        /// What.
+        action: NoticeActionKind,
+    },
+    /// Show notices of a kind again.
+    Unmute {
+        /// Which.
+        kind: NoticeKind,
     },
     /// Put the endpoint on the clipboard, which outlives the window.
     CopyEndpoint,

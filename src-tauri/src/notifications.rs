@@ -1,4 +1,5 @@
-//! Shows a [`Notice`] as a desktop notification. What is worth one, and how often, is the engine's to decide.
+//! Shows a [`Notice`] as a desktop notification, with buttons for what can be done about it where the desktop has them.
+//! What is worth one, and how often, is the engine's to decide.
 
 use std::path::{Path, PathBuf};
 
@@ -28,11 +29,64 @@ pub(crate) fn start(app: &AppHandle, folder: &Path) {
 pub(crate) async fn follow(app: AppHandle, mut notices: broadcast::Receiver<Notice>) {
     loop {
         match notices.recv().await {
-            Ok(notice) => show(&app, &notice.title, &notice.body),
+            Ok(notice) => show_notice(&app, notice),
             Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "notices came faster than they could be shown"),
             Err(RecvError::Closed) => return,
         }
     }
+}
+
+/// Shows a notice, with its buttons where there can be some.
+#[cfg(target_os = "linux")]
+fn show_notice(app: &AppHandle, notice: Notice) {
+    let Notice { id, title, body, actions, .. } = notice;
+    tracing::info!(title, body, "notification");
+    let mut notification = notify_rust::Notification::new();
+    notification.appname("Pilot Light").summary(&title).body(&plain(&body));
+    if let Some(picture) = app.try_state::<Picture>() {
+        notification.icon(&picture.0.to_string_lossy());
+    }
+    notification.action("default", "Open Pilot Light");
+    for offered in &actions {
+        notification.action(offered.action.name(), &offered.label);
+    }
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let handle = match notification.show_async().await {
+            Ok(handle) => handle,
+            Err(error) => return tracing::warn!(%error, "the notification could not be shown"),
+        };
+        let (chosen_out, chosen) = tokio::sync::oneshot::channel();
+        // Waiting for a click blocks a thread until the notification is closed.
+        std::thread::spawn(move || {
+            handle.wait_for_action(|key| {
+                // Nobody waits once the program ends.
+                let _ = chosen_out.send(key.to_owned());
+            });
+        });
+        let Ok(key) = chosen.await else { return };
+        if let Some(offered) = actions.iter().find(|offered| offered.action.name() == key) {
+            act(&app, id, offered).await;
+        } else if key == "default" {
+            crate::window::open(&app);
+        }
+    });
+}
+
+/// Does what a button says.
+#[cfg(target_os = "linux")]
+async fn act(app: &AppHandle, id: u64, offered: &pilotlight_engine::NoticeAction) {
+    let done = app.state::<pilotlight_engine::Engine>().notice_action(id, offered.action).await;
+    if let Err(error) = done {
+        tracing::warn!(action = offered.action.name(), code = error.code, reason = error.message, "refused");
+        show(app, &format!("“{}” could not be done", offered.label), &error.message);
+    }
+}
+
+/// Shows a notice. The other systems' notifications have no buttons without an installed, signed program.
+#[cfg(not(target_os = "linux"))]
+fn show_notice(app: &AppHandle, notice: Notice) {
+    show(app, &notice.title, &notice.body);
 }
 
 /// Shows one notification. A desktop without a notification daemon loses nothing but the notification: it is logged.

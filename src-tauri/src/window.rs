@@ -129,6 +129,11 @@ fn carry_out(app: &AppHandle, Ask { ask, what }: Ask, done: mpsc::UnboundedSende
             What::Load { model } => engine.load(&model).await.map(|_| Value::Null),
             What::Unload { model } => engine.unload(&model).await.map(|_| Value::Null),
             What::Retry { provider } => engine.retry(provider.as_deref()).map(|_| Value::Null),
+            What::NoticeAction { id, action } => engine.notice_action(id, action).await.map(|()| Value::Null),
+            What::Unmute { kind } => {
+                engine.unmute(kind);
+                Ok(Value::Null)
+            }
             What::CopyEndpoint => actions::copy_endpoint(&app).map(|()| Value::Null),
             What::Edit { name, body } => engine.edit(&name, body.0).await,
         };

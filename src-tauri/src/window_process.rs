@@ -44,6 +44,8 @@ pub(crate) fn run() -> ExitCode {
             commands::load_model,
             commands::unload_model,
             commands::retry_upstreams,
+            commands::notice_action,
+            commands::unmute,
             commands::endpoint_to_clipboard,
             commands::config,
             commands::config_preview,

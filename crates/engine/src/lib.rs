@@ -36,7 +36,7 @@ use tokio::sync::{broadcast, watch};
 pub use access::{AccessError, token};
 pub use commands::Forgotten;
 pub use error::{CommandError, StartError};
-pub use notice::{Notice, NoticeKind};
+pub use notice::{Muted, Notice, NoticeAction, NoticeActionKind, NoticeKind};
 use state::AppState;
 
 /// How an engine is started.
@@ -136,6 +136,19 @@ impl Engine {
     /// When there is no such provider, or its server cannot be started, with what to do.
     pub async fn start_runtime(&self, provider: Option<&str>) -> Result<(), CommandError> {
         self.inner.commands.start_runtime(provider).await.map(|_| ())
+    }
+
+    /// Does what a notice offers.
+    ///
+    /// # Errors
+    /// When there is no such notice any longer, it offers no such thing, or that cannot be done.
+    pub async fn notice_action(&self, id: u64, action: NoticeActionKind) -> Result<(), CommandError> {
+        self.inner.commands.notice_action(id, action).await
+    }
+
+    /// Shows notices of this kind again.
+    pub fn unmute(&self, kind: NoticeKind) {
+        self.inner.commands.unmute(Some(kind));
     }
 
     /// What the Models page asks for, by the names of the paths below `/pilotlight`, such as `config/preview`; `body`

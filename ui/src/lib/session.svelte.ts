@@ -1,6 +1,9 @@
 // What the page knows of the engine, and what it asked of it. The engine's state is replaced whole, never edited here:
 // what a person sees is what the engine said, and a click shows as "asked" until the engine's state agrees.
 import type { AppState } from './bindings/AppState'
+import type { Notice } from './bindings/Notice'
+import type { NoticeAction } from './bindings/NoticeAction'
+import type { NoticeKind } from './bindings/NoticeKind'
 import { SvelteMap } from 'svelte/reactivity'
 import type { Backend, Connection } from './backend/backend'
 import { toCommandError } from './backend/command-error'
@@ -84,6 +87,24 @@ export class Session {
       this.refusal = null
     } catch (thrown) {
       this.#refuse(`${title} is not asked again yet`, thrown)
+    }
+  }
+
+  async noticeAction(notice: Notice, action: NoticeAction): Promise<void> {
+    try {
+      await this.backend.noticeAction(notice.id, action.action)
+      this.refusal = null
+    } catch (thrown) {
+      this.#refuse(`“${action.label}” could not be done`, thrown)
+    }
+  }
+
+  async unmute(kind: NoticeKind): Promise<void> {
+    try {
+      await this.backend.unmute(kind)
+      this.refusal = null
+    } catch (thrown) {
+      this.#refuse('They stay muted', thrown)
     }
   }
 

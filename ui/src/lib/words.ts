@@ -1,6 +1,7 @@
 // What the engine's state means, in sentences. Pure functions of `AppState`; no component composes a sentence about a
 // model's state itself, so that one thing is called one way everywhere.
 import type { AppState } from './bindings/AppState'
+import type { NoticeKind } from './bindings/NoticeKind'
 import type { CooldownSummary } from './bindings/CooldownSummary'
 import type { Light } from './bindings/Light'
 import type { LiveRequest } from './bindings/LiveRequest'
@@ -257,4 +258,19 @@ function explainFailure(model: ModelSummary, last: ServedRequest | undefined): s
 
 function sentenceList(items: string[]): string {
   return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`
+}
+
+const NOTICE_KINDS: Record<NoticeKind, string> = {
+  unloaded: 'Unloads',
+  back: 'Returns',
+  'hosted-meanwhile': 'Hosted models that answer instead',
+  'load-failed': 'Failed loads',
+  configuration: 'Mistakes in files',
+  'key-refused': 'Refused keys',
+  cut: 'Broken answers',
+}
+
+/** A kind of notices, as a person calls them. */
+export function noticeKind(kind: NoticeKind): string {
+  return NOTICE_KINDS[kind]
 }

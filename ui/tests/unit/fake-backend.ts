@@ -20,6 +20,9 @@ export class FakeBackend extends ConfigDouble implements Backend {
   unload = (model: string) => this.#command('unload', model)
   retryUpstreams = (provider: string | null) => this.#command('retry', provider ?? '')
 
+  noticeAction = (id: number, action: string) => this.#command(action, String(id))
+  unmute = (kind: string) => this.#command('unmute', kind)
+
   /** The engine publishes. */
   publish(state: AppState) {
     this.#onConnection({ kind: 'connected' })

@@ -173,11 +173,15 @@ describe('commands', () => {
     await backend.load(states.MINIMAX)
     await backend.unload(states.MINIMAX)
     await backend.retryUpstreams(null)
+    await backend.noticeAction(7, 'mute')
+    await backend.unmute('unloaded')
     expect(engine.asked).toEqual([
       { path: '/pilotlight/use', method: 'POST', token: 'Bearer pl-1', body: { model: 'Opus' } },
       { path: '/pilotlight/load', method: 'POST', token: 'Bearer pl-1', body: { model: states.MINIMAX } },
       { path: '/pilotlight/unload', method: 'POST', token: 'Bearer pl-1', body: { model: states.MINIMAX } },
       { path: '/pilotlight/retry', method: 'POST', token: 'Bearer pl-1', body: { provider: null } },
+      { path: '/pilotlight/notice', method: 'POST', token: 'Bearer pl-1', body: { id: 7, action: 'mute' } },
+      { path: '/pilotlight/unmute', method: 'POST', token: 'Bearer pl-1', body: { kind: 'unloaded' } },
     ])
   })
 

@@ -74,12 +74,16 @@ test('commands by name, and the engine’s refusals', async () => {
   await backend.load('a/b')
   await backend.unload('a/b')
   await backend.retryUpstreams('openrouter')
+  await backend.noticeAction(7, 'reload')
+  await backend.unmute('unloaded')
   await backend.copyEndpoint()
   expect(ipc.invoke.mock.calls).toEqual([
     ['use_model', { model: 'Opus' }],
     ['load_model', { model: 'a/b' }],
     ['unload_model', { model: 'a/b' }],
     ['retry_upstreams', { provider: 'openrouter' }],
+    ['notice_action', { id: 7, action: 'reload' }],
+    ['unmute', { kind: 'unloaded' }],
     ['endpoint_to_clipboard', undefined],
   ])
   ipc.invoke.mockRejectedValue({ code: 'read-only', message: 'The file may not be written.' })

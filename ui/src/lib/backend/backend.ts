@@ -1,6 +1,8 @@
 // The one interface between what a person sees and the engine. Two implementations: the window's IPC (`tauri.ts`) and
 // HTTP in a browser (`http.ts`). Nothing else in the UI may know which one it is.
 import type { AppState } from '../bindings/AppState'
+import type { NoticeActionKind } from '../bindings/NoticeActionKind'
+import type { NoticeKind } from '../bindings/NoticeKind'
 import type { Body } from '../models/draft'
 import type {
   ConfigDocument,
@@ -77,6 +79,10 @@ export interface Backend extends ConfigBackend {
   unload(ref: string): Promise<void>
   /** Lets upstreams that are passed over after failures be asked again: those of a provider, or all. */
   retryUpstreams(provider: string | null): Promise<void>
+  /** Does what a notice offers. */
+  noticeAction(id: number, action: NoticeActionKind): Promise<void>
+  /** Shows notices of this kind again. */
+  unmute(kind: NoticeKind): Promise<void>
   /** Puts the endpoint on the clipboard, where the shell does that better than the page. */
   copyEndpoint?(): Promise<void>
   /** Uses another token from now on, where one is needed. */

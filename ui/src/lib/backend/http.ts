@@ -1,5 +1,7 @@
 // The engine over HTTP, for a browser: `pilotlight serve` on a machine without a desktop.
 import type { AppState } from '../bindings/AppState'
+import type { NoticeActionKind } from '../bindings/NoticeActionKind'
+import type { NoticeKind } from '../bindings/NoticeKind'
 import type { Body } from '../models/draft'
 import type {
   ConfigDocument,
@@ -79,6 +81,14 @@ export class HttpBackend implements Backend {
 
   async unload(model: string): Promise<void> {
     await this.#ask('unload', { model })
+  }
+
+  async noticeAction(id: number, action: NoticeActionKind): Promise<void> {
+    await this.#ask('notice', { id, action })
+  }
+
+  async unmute(kind: NoticeKind): Promise<void> {
+    await this.#ask('unmute', { kind })
   }
 
   async retryUpstreams(provider: string | null): Promise<void> {

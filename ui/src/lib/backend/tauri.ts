@@ -2,6 +2,8 @@
 import { invoke } from '@tauri-apps/api/core'
 import { listen } from '@tauri-apps/api/event'
 import type { AppState } from '../bindings/AppState'
+import type { NoticeActionKind } from '../bindings/NoticeActionKind'
+import type { NoticeKind } from '../bindings/NoticeKind'
 import type { Body } from '../models/draft'
 import type {
   ConfigDocument,
@@ -69,6 +71,14 @@ export class TauriBackend implements Backend {
 
   unload(model: string): Promise<void> {
     return command('unload_model', { model })
+  }
+
+  noticeAction(id: number, action: NoticeActionKind): Promise<void> {
+    return command('notice_action', { id, action })
+  }
+
+  unmute(kind: NoticeKind): Promise<void> {
+    return command('unmute', { kind })
   }
 
   retryUpstreams(provider: string | null): Promise<void> {
