@@ -171,7 +171,8 @@ export function passedOverWords(state: AppState, passed: PassedOver[]): string[]
 
 /** What a person calls a runtime. */
 export function runtimeTitle(runtime: RuntimeSummary): string {
-  return runtime.kind === 'lmstudio' ? 'LM Studio' : `The server of ${runtime.provider}`
+  const known = !['unknown', 'openai-compatible'].includes(runtime.kind)
+  return known ? runtime.title : `The server of ${runtime.provider}`
 }
 
 /** What to do about a runtime that does not answer. `command` is something to type, where there is such a thing. */

@@ -87,7 +87,9 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // Asked to end, it ends its children too.
-        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        }
         for _ in 0..100 {
             if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
                 break;
