@@ -39,6 +39,7 @@ mod primary;
 mod resolve;
 pub mod rules;
 mod save;
+mod schedule;
 pub mod schema;
 pub mod settings;
 mod settings_access;

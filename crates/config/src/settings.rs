@@ -7,6 +7,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use pilotlight_wire::{Location, ModelRef, Secret};
 
+pub use crate::schedule::{Schedule, Window};
 pub use crate::settings_access::{AccessSettings, TokenLimits};
 
 /// The settings file, once read. Every key has a default.
@@ -182,13 +183,15 @@ pub struct ModelSettings {
 }
 
 /// When a local model is kept warm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum KeepWarm {
     /// Always.
     Always,
-    /// While it is in the chain.
+    /// While it is the first local model of the chain.
     #[default]
     Chain,
+    /// On some days, at some hours.
+    Schedule(Schedule),
     /// Never: it is loaded when a request or a person asks for it.
     Never,
 }
@@ -198,11 +201,15 @@ pub enum KeepWarm {
 pub struct KeeperSettings {
     /// How often a runtime is asked for its state. Default 5 s.
     pub poll: Duration,
+    /// The most models in memory at once, per provider; none: any number.
+    pub max_models: Option<u32>,
+    /// The most memory that models may take at once, per provider, in bytes; none: any.
+    pub max_memory: Option<u64>,
 }
 
 impl Default for KeeperSettings {
     fn default() -> Self {
-        Self { poll: Duration::from_secs(5) }
+        Self { poll: Duration::from_secs(5), max_models: None, max_memory: None }
     }
 }
 

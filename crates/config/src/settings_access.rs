@@ -126,7 +126,7 @@ impl Reader<'_> {
         items.into_iter().filter_map(|at| self.report.string(&at).map(|text| (at, text))).collect()
     }
 
-    fn positive(&mut self, at: &At<'_>) -> Option<u64> {
+    pub(crate) fn positive(&mut self, at: &At<'_>) -> Option<u64> {
         let count = self.report.count(at)?;
         if count == 0 {
             self.report.error("unknown-value", at, "write a number above 0, or leave it out".to_owned());

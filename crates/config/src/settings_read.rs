@@ -139,11 +139,11 @@ impl Reader<'_> {
         }
     }
 
-    fn choice<T: Copy + Default>(&mut self, root: &At<'_>, key: &str, values: &[(&str, T)]) -> T {
+    fn choice<T: Clone + Default>(&mut self, root: &At<'_>, key: &str, values: &[(&str, T)]) -> T {
         let Some(at) = root.get(key) else { return T::default() };
         let Some(written) = self.report.string(&at) else { return T::default() };
         if let Some((_, value)) = values.iter().find(|(name, _)| *name == written) {
-            return *value;
+            return value.clone();
         }
         let names: Vec<String> = values.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         self.report.error("unknown-value", &at, format!("{written:?} is none of {}", names.join(", ")));
@@ -283,11 +283,8 @@ impl Reader<'_> {
             };
             self.keys(&at, MODEL_KEYS);
             let keep_warm = match at.get("keepWarm") {
-                Some(policy) if matches!(policy.tree.data, Data::Object(_)) => {
-                    let message =
-                        "a schedule is not obeyed by this version yet: write \"always\", \"chain\" or \"never\"";
-                    self.report.error("not-yet", &policy, message);
-                    KeepWarm::default()
+                Some(at) if matches!(at.tree.data, Data::Object(_) | Data::Array(_)) => {
+                    KeepWarm::Schedule(self.schedule(&at))
                 }
                 _ => {
                     let values = [("always", KeepWarm::Always), ("chain", KeepWarm::Chain), ("never", KeepWarm::Never)];
@@ -316,8 +313,12 @@ impl Reader<'_> {
                     keeper.poll = poll;
                 }
             }
-            self.later(&at, "maxModels", "limits of the keeper");
-            self.later(&at, "maxMemory", "limits of the keeper");
+            if let Some(at) = at.get("maxModels")
+                && let Some(count) = self.positive(&at)
+            {
+                keeper.max_models = Some(u32::try_from(count).unwrap_or(u32::MAX));
+            }
+            keeper.max_memory = at.get("maxMemory").and_then(|at| self.size(&at));
         }
         keeper
     }
@@ -365,6 +366,17 @@ impl Reader<'_> {
         LedgerSettings { keep_days: days.unwrap_or(default.keep_days) }
     }
 
+    /// `48GB`, `512 MB`, `44.7GiB`, in bytes. Above zero.
+    fn size(&mut self, at: &At<'_>) -> Option<u64> {
+        let written = self.report.string(at)?.trim();
+        let read = parse_size(written);
+        if read.is_none() {
+            let message = format!("{written:?} is no amount of memory: write it like \"48GB\" or \"512MB\"");
+            self.report.error("bad-size", at, message);
+        }
+        read
+    }
+
     /// `500ms`, `5s`, `2m`, `1h`. Above zero.
     fn duration(&mut self, at: &At<'_>) -> Option<Duration> {
         let written = self.report.string(at)?.trim();
@@ -404,6 +416,23 @@ fn parse_duration(text: &str) -> Option<Duration> {
     (length > Duration::ZERO && length < Duration::from_secs(365 * 86400)).then_some(length)
 }
 
+fn parse_size(text: &str) -> Option<u64> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        "mib" => 1_048_576.0,
+        "gib" => 1_073_741_824.0,
+        "tib" => 1_099_511_627_776.0,
+        _ => return None,
+    };
+    let bytes = number.parse::<f64>().ok()? * unit;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within these bounds")]
+    (bytes >= 1.0 && bytes < 1e18).then_some(bytes as u64)
+}
+
 /// Whether two names differ, their case apart, by no more than one letter that is added, left out, changed, or exchanged
 /// with the next.
 fn is_near(a: &str, b: &str) -> bool {
@@ -431,6 +460,23 @@ mod tests {
         assert_eq!([1319, 1320, 0, 419, 420].map(|minute| night.hold(minute)), [false, true, true, true, false]);
         let noon = QuietHours { from: 720, to: 780 };
         assert_eq!([719, 720, 779, 780].map(|minute| noon.hold(minute)), [false, true, true, false]);
+    }
+
+    #[test]
+    fn amounts_of_memory() {
+        let gib = 1_073_741_824;
+        for (text, expected) in [
+            ("48GB", Some(48_000_000_000)),
+            ("1.5 gib", Some(gib + gib / 2)),
+            ("512MB", Some(512_000_000)),
+            ("0GB", None),
+            ("48", None),
+            ("GB", None),
+            ("-1GB", None),
+            ("9999999TB", None),
+        ] {
+            assert_eq!(parse_size(text), expected, "{text}");
+        }
     }
 
     #[test]

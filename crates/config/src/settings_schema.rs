@@ -187,12 +187,21 @@ enum RuntimeName {
 #[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 struct ModelFile {
-    /// Keep it loaded always, while it is in the chain (the default), or never.
+    /// Keep it loaded always, while it is the first local model of the chain (the default), never, or on some days at
+    /// some hours.
     #[schemars(default)]
-    keep_warm: Option<KeepWarmName>,
+    keep_warm: Option<KeepWarmFile>,
     /// How long its first content may take once it is warm, such as "120s".
     #[schemars(default, example = "120s")]
     first_token: Option<Length>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum KeepWarmFile {
+    Named(KeepWarmName),
+    Window(WindowFile),
+    Windows(Vec<WindowFile>),
 }
 
 #[derive(JsonSchema)]
@@ -203,17 +212,47 @@ enum KeepWarmName {
     Never,
 }
 
+/// A window of time on some days of the week.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct WindowFile {
+    /// The days on which it begins. Default: all of them.
+    #[schemars(default)]
+    days: Option<Vec<DayName>>,
+    /// When it begins, such as "08:00".
+    #[schemars(regex(pattern = r"^[0-9]{1,2}:[0-9]{2}$"))]
+    from: String,
+    /// When it ends, up to "24:00"; on the next day where that is not after from.
+    #[schemars(regex(pattern = r"^[0-9]{1,2}:[0-9]{2}$"))]
+    to: String,
+    /// The time zone of both, such as "Europe/Berlin". Default: this machine's.
+    #[schemars(default)]
+    time_zone: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum DayName {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
 #[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 struct KeeperFile {
     /// How often a runtime is asked for its state. Default: 5s.
     #[schemars(default, example = "5s")]
     poll: Option<Length>,
-    /// Not obeyed by this version yet.
+    /// The most models in memory at once, per provider: the least recently used one goes first.
     #[schemars(default)]
     max_models: Option<u32>,
-    /// Not obeyed by this version yet.
-    #[schemars(default)]
+    /// The most memory that models may take at once, per provider, such as "48GB".
+    #[schemars(default, regex(pattern = r"^[0-9]+(\.[0-9]+)? ?([MGT]i?B|[mgt]i?b)$"))]
     max_memory: Option<String>,
 }
 
@@ -288,6 +327,7 @@ mod tests {
             (Some("NamedTokenFile"), crate::settings_access::TOKEN_KEYS),
             (Some("ProviderFile"), read::PROVIDER_KEYS),
             (Some("ModelFile"), read::MODEL_KEYS),
+            (Some("WindowFile"), crate::schedule::WINDOW_KEYS),
             (Some("KeeperFile"), read::KEEPER_KEYS),
             (Some("NotificationsFile"), read::NOTIFICATION_KEYS),
             (Some("QuietFile"), read::QUIET_KEYS),

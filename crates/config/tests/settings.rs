@@ -57,6 +57,23 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn a_schedule_is_a_window_or_several_and_limits_have_units() {
+    let text = "{ models: {
+        'a/b': { keepWarm: { days: ['Fri', 'mon'], from: '8:00', to: '18:30', timeZone: 'Europe/Berlin' } },
+        'a/c': { keepWarm: [{ from: '22:00', to: '6:00' }, { days: ['sun'], from: '00:00', to: '24:00' }] },
+    }, keeper: { maxModels: 2, maxMemory: '48GB' } }";
+    let state = reading(text);
+    assert_eq!(state.diagnostics, []);
+    let kept = |model: &str| match state.settings.model(&model.parse().unwrap()).keep_warm {
+        KeepWarm::Schedule(schedule) => schedule.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(kept("a/b"), "mon, fri 08:00 to 18:30 Europe/Berlin");
+    assert_eq!(kept("a/c"), "22:00 to 06:00; sun 00:00 to 24:00");
+    assert_eq!((state.settings.keeper.max_models, state.settings.keeper.max_memory), (Some(2), Some(48_000_000_000)));
+}
+
+#[test]
 fn a_token_is_made_given_or_not_asked_for() {
     let token = |text: &str| {
         let state = reading(text);
@@ -97,7 +114,8 @@ fn every_mistake_is_told_and_takes_a_safe_value() {
         "{ providers: { a: { location: 'cloud', runtime: 'lemonade' } } }",
         "{ models: { opus: {} } }",
         "{ models: { 'a/b': { keepWarm: { from: '9:00' }, firstToken: '2 minutes' } } }",
-        "{ keeper: { poll: '1ms', maxModels: 2 } }",
+        "{ models: { 'a/b': { keepWarm: [{ days: ['monday'], from: '25:00', to: '18:00', timeZone: 'Berlin' }] } } }",
+        "{ keeper: { poll: '1ms', maxModels: 0, maxMemory: '48' } }",
         "{ budgets: { daily: 5 } }",
         "{ ledger: { keepDays: -1 } }",
     ] {

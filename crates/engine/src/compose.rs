@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use pilotlight_config::settings::{AccessSettings, Cold, KeepWarm, Named, ProviderSettings, Runtime, Settings};
 use pilotlight_config::{Cost, Key, ModelConfiguration, Provider};
 use pilotlight_gateway::{Access, NamedToken, Routes, Target};
-use pilotlight_runtime::{Plan, RuntimeKind, WatchedModel, WatchedProvider};
+use pilotlight_runtime::{Limits, Plan, RuntimeKind, WatchedModel, WatchedProvider};
 use pilotlight_wire::{Location, ModelRef, Secret, UpstreamApi, Usage};
 use url::Url;
 
@@ -93,8 +95,22 @@ fn access(settings: &AccessSettings, token: Option<Secret>) -> Access {
     }
 }
 
-/// Composes the three. `token` is what clients are asked for.
-pub(crate) fn compose(configuration: &ModelConfiguration, settings: &Settings, token: Option<Secret>) -> Composition {
+/// When a schedule next opens or closes, so that there is something else to compose; none where none ever does.
+pub(crate) fn next_turn(settings: &Settings, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let schedules = settings.models.values().filter_map(|model| match &model.keep_warm {
+        KeepWarm::Schedule(schedule) => Some(schedule),
+        KeepWarm::Always | KeepWarm::Chain | KeepWarm::Never => None,
+    });
+    schedules.filter_map(|schedule| schedule.next_change(now)).min()
+}
+
+/// Composes the three, as of `now`. `token` is what clients are asked for.
+pub(crate) fn compose(
+    configuration: &ModelConfiguration,
+    settings: &Settings,
+    token: Option<Secret>,
+    now: DateTime<Utc>,
+) -> Composition {
     let chain = configuration.chain();
     let kept_of_chain = first_local(configuration, settings, &chain);
     let mut targets = Vec::new();
@@ -111,9 +127,10 @@ pub(crate) fn compose(configuration: &ModelConfiguration, settings: &Settings, t
                 upstream_id: upstream.model.id.clone(),
                 context: upstream.model.context_window,
                 keep_warm: match settings.model(&model).keep_warm {
-                    KeepWarm::Always => true,
-                    KeepWarm::Chain => kept_of_chain.as_ref() == Some(&model),
-                    KeepWarm::Never => false,
+                    KeepWarm::Always => pilotlight_runtime::KeepWarm::Always,
+                    KeepWarm::Schedule(schedule) if schedule.is_open(now) => pilotlight_runtime::KeepWarm::Scheduled,
+                    KeepWarm::Chain if kept_of_chain.as_ref() == Some(&model) => pilotlight_runtime::KeepWarm::Chain,
+                    KeepWarm::Schedule(_) | KeepWarm::Chain | KeepWarm::Never => pilotlight_runtime::KeepWarm::No,
                 },
                 title: upstream.title().to_owned(),
             });
@@ -175,7 +192,14 @@ pub(crate) fn compose(configuration: &ModelConfiguration, settings: &Settings, t
     };
     Composition {
         routes: Arc::new(routes),
-        plan: Arc::new(Plan { providers: providers.into_values().collect(), poll: settings.keeper.poll }),
+        plan: Arc::new(Plan {
+            providers: providers.into_values().collect(),
+            poll: settings.keeper.poll,
+            limits: Limits {
+                models: settings.keeper.max_models.and_then(|most| usize::try_from(most).ok()),
+                bytes: settings.keeper.max_memory,
+            },
+        }),
         catalogue: Arc::new(Catalogue { entries, chain }),
     }
 }

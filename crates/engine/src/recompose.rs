@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use pilotlight_config::Home;
 use pilotlight_config::settings_store::SettingsState;
 use pilotlight_config::store::ConfigState;
@@ -16,7 +18,10 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::access::token;
-use crate::compose::{Composition, compose};
+use crate::compose::{Composition, compose, next_turn};
+
+/// How late the opening of a schedule may be seen after the machine slept.
+const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(15);
 
 /// What the composition is made of.
 pub(crate) struct Inputs {
@@ -39,11 +44,13 @@ pub(crate) struct Outputs {
 pub(crate) async fn recompose(mut inputs: Inputs, outputs: Outputs, stop: CancellationToken) {
     let mut moved = Moved::new();
     loop {
+        let turn = next_turn(&inputs.settings.borrow().settings, Utc::now());
         let changed = async {
             tokio::select! {
                 changed = inputs.config.changed() => changed,
                 changed = inputs.settings.changed() => changed,
                 changed = moves(&mut inputs.keeper, &moved) => changed,
+                () = passed(turn) => Ok(()),
             }
         };
         if stop.run_until_cancelled(changed).await.is_none_or(|changed| changed.is_err()) {
@@ -60,7 +67,7 @@ pub(crate) async fn recompose(mut inputs: Inputs, outputs: Outputs, stop: Cancel
                 outputs.token.borrow().clone()
             }
         };
-        let mut next = compose(&configuration, &settings, token.clone());
+        let mut next = compose(&configuration, &settings, token.clone(), Utc::now());
         next.routes = follow(next.routes, &moved, &next.plan);
         outputs.token.send_replace(token);
         outputs.plan.send_if_modified(|plan| {
@@ -70,6 +77,19 @@ pub(crate) async fn recompose(mut inputs: Inputs, outputs: Outputs, stop: Cancel
         });
         outputs.routes.send_replace(next.routes.clone());
         outputs.composition.send_replace(next);
+    }
+}
+
+/// Waits until this moment of the calendar, which may come sooner than the clock of this machine's running says: it may
+/// sleep, and be set.
+async fn passed(turn: Option<DateTime<Utc>>) {
+    let Some(turn) = turn else { return std::future::pending().await };
+    loop {
+        let left = (turn - Utc::now()).to_std().unwrap_or_default();
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(LOOK_AT_THE_CLOCK)).await;
     }
 }
 
@@ -133,7 +153,7 @@ mod tests {
         let home = Home::at(bench.path().join("home"));
         let location = pilotlight_config::ConfigLocation::find(&environment, &home, Some(&file));
         let store = pilotlight_config::store::ConfigStore::open(location, environment).unwrap();
-        let first = compose(&store.watch().borrow().in_force, &Settings::default(), None);
+        let first = compose(&store.watch().borrow().in_force, &Settings::default(), None, Utc::now());
         let at = |lm_studio: &str| {
             let address = |id: &str, at: &str| (id.to_owned(), at.parse().unwrap());
             [address("lmstudio", lm_studio), address("other", "http://127.0.0.1:8080/")].into()

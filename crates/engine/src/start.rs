@@ -91,7 +91,7 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
 
     let stop = CancellationToken::new();
     let (token_out, token_now) = watch::channel(first_token.clone());
-    let first = compose(&config.watch().borrow().in_force, &now, first_token);
+    let first = compose(&config.watch().borrow().in_force, &now, first_token, chrono::Utc::now());
     let (routes_out, routes) = watch::channel(first.routes.clone());
     let (plan_out, plan) = watch::channel(first.plan.clone());
     let (composition_out, composition) = watch::channel(first);

@@ -25,5 +25,5 @@ pub use abilities::{Activity, Capabilities, Doing, KeepingWarm, Stay, Untold};
 pub use error::KeeperError;
 pub use keeper::{Busy, Keeper, KeeperOptions};
 pub use occurrence::{Cause, Occurrence, Trouble};
-pub use plan::{Plan, RuntimeKind, WatchedModel, WatchedProvider};
+pub use plan::{KeepWarm, Limits, Plan, RuntimeKind, WatchedModel, WatchedProvider};
 pub use state::{KeeperState, Loaded, LocalModel, RuntimeStatus, Warmth};

@@ -88,6 +88,11 @@ pub enum Cause {
     EjectedByPerson,
     /// A person ejected it through us.
     UnloadedHere,
+    /// The keeper took it out for another model, since no more fit within the limit of the settings.
+    MadeRoom {
+        /// What a person calls the other model; none where there were more in memory than the limit allows.
+        by: Option<String>,
+    },
     /// The runtime's server was switched off; the application is still open.
     ServerStopped,
     /// The runtime's application is gone.
@@ -104,6 +109,12 @@ impl fmt::Display for Cause {
             Self::Crashed { detail } => write!(f, "likely a crash ({detail})"),
             Self::EjectedByPerson => f.write_str("likely ejected by a person"),
             Self::UnloadedHere => f.write_str("ejected here"),
+            Self::MadeRoom { by: Some(by) } => {
+                write!(f, "to make room for {by}, by the keeper's limit in the settings")
+            }
+            Self::MadeRoom { by: None } => {
+                f.write_str("since more was in memory than the keeper's limit in the settings")
+            }
             Self::ServerStopped => f.write_str("likely its server was stopped; the application is still open"),
             Self::AppQuit => f.write_str("likely the application was quit"),
             Self::Unknown => f.write_str("the cause is not known"),

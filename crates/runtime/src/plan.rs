@@ -14,6 +14,41 @@ pub struct Plan {
     /// How long from one look at a runtime to the next while nothing happens. LM Studio writes a line to its log for
     /// each look, so 5 s or more is kind.
     pub poll: Duration,
+    /// What may be in memory at once, of each provider's watched models.
+    pub limits: Limits,
+}
+
+/// What may be in memory at once of one provider's watched models. Where more is wanted, the least recently used goes
+/// first; never one that is generating, and never one that a stronger policy holds if another can go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// So many models; none: any number.
+    pub models: Option<usize>,
+    /// So many bytes, by the sizes that the runtime tells; none: any. A model whose size is not told counts nothing.
+    pub bytes: Option<u64>,
+}
+
+/// When the keeper holds a model warm by itself, the strongest policy last. Which one is in force changes with time and
+/// the configuration; whoever makes the plan sees to that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum KeepWarm {
+    /// Not now: it is loaded when a request or a person asks for it.
+    #[default]
+    No,
+    /// It is the first local model of the chain.
+    Chain,
+    /// A window of its schedule is open.
+    Scheduled,
+    /// Always.
+    Always,
+}
+
+impl KeepWarm {
+    /// Whether it is to be loaded whenever it is seen cold.
+    #[must_use]
+    pub fn now(self) -> bool {
+        self != Self::No
+    }
 }
 
 impl Plan {
@@ -24,7 +59,7 @@ impl Plan {
 impl Default for Plan {
     /// Watches nothing.
     fn default() -> Self {
-        Self { providers: Vec::new(), poll: Self::POLL }
+        Self { providers: Vec::new(), poll: Self::POLL, limits: Limits::default() }
     }
 }
 
@@ -52,8 +87,8 @@ pub struct WatchedModel {
     pub upstream_id: String,
     /// The context to load it with, in tokens; none leaves it to the runtime.
     pub context: Option<u64>,
-    /// Whether to load it whenever it is seen cold.
-    pub keep_warm: bool,
+    /// Whether to load it whenever it is seen cold, and for whom it may be made to go.
+    pub keep_warm: KeepWarm,
     /// What a person calls it.
     pub title: String,
 }

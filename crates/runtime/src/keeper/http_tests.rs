@@ -42,13 +42,19 @@ impl Scene {
     }
 
     fn with(server: &Simulator, change: impl FnOnce(&mut WatchedProvider), app_ports: Vec<u16>) -> Self {
-        let watched =
-            WatchedModel { model: name(), upstream_id: "m".into(), context: None, keep_warm: true, title: "Em".into() };
+        let watched = WatchedModel {
+            model: name(),
+            upstream_id: "m".into(),
+            context: None,
+            keep_warm: crate::KeepWarm::Always,
+            title: "Em".into(),
+        };
         let root = server.base_url().parse().unwrap();
         let mut provider =
             WatchedProvider { id: "studio".into(), root, key: None, runtime: None, models: vec![watched] };
         change(&mut provider);
-        let plan = Plan { providers: vec![provider], poll: Duration::from_millis(300) };
+        let plan =
+            Plan { providers: vec![provider], poll: Duration::from_millis(300), limits: crate::Limits::default() };
         let (sender, plans) = watch::channel(Arc::new(plan));
         let keeper = Keeper::spawn_with(plans, KeeperOptions { app_ports, user_home: None });
         Self { heard: keeper.occurrences(), keeper, _plan: sender }

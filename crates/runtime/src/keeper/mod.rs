@@ -294,13 +294,17 @@ impl Supervisor {
             match self.running.get_mut(&provider.id) {
                 Some(running) => {
                     running.provider = provider.clone();
-                    let _ = running.link.send(Command::Plan { models: provider.models.clone(), poll: plan.poll });
+                    let _ = running.link.send(Command::Plan {
+                        models: provider.models.clone(),
+                        poll: plan.poll,
+                        limits: plan.limits,
+                    });
                 }
                 None => {
                     let (link, commands) = mpsc::unbounded_channel();
                     let owner = Owner::new(
                         provider.clone(),
-                        plan.poll,
+                        (plan.poll, plan.limits),
                         self.connect.clone(),
                         self.publish.clone(),
                         self.occurrences.clone(),

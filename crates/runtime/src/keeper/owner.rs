@@ -18,12 +18,14 @@ use super::jobs::{self, Done, Made, Result as Outcome};
 use crate::adapter::{Adapter, LookFailure, News};
 use crate::detect::Connect;
 use crate::track::{Effect, Track};
-use crate::{KeeperError, KeeperState, Loaded, Occurrence, RuntimeStatus, Trouble, WatchedModel, WatchedProvider};
+use crate::{
+    KeeperError, KeeperState, Limits, Loaded, Occurrence, RuntimeStatus, Trouble, WatchedModel, WatchedProvider,
+};
 
 /// What an owner is told.
 #[derive(Debug)]
 pub(super) enum Command {
-    Plan { models: Vec<WatchedModel>, poll: Duration },
+    Plan { models: Vec<WatchedModel>, poll: Duration, limits: Limits },
     Want { model: ModelRef, insist: bool },
     Load { model: ModelRef, reply: oneshot::Sender<Result<Loaded, KeeperError>> },
     Unload { model: ModelRef, reply: oneshot::Sender<Result<(), KeeperError>> },
@@ -59,12 +61,13 @@ pub(super) struct Owner {
 impl Owner {
     pub(super) fn new(
         provider: WatchedProvider,
-        poll: Duration,
+        (poll, limits): (Duration, Limits),
         connect: Arc<dyn Connect>,
         publish: Arc<watch::Sender<Arc<KeeperState>>>,
         occurrences: broadcast::Sender<Occurrence>,
     ) -> Self {
-        let track = Track::new(&provider.id, &provider.models, poll, Instant::now());
+        let mut track = Track::new(&provider.id, &provider.models, poll, Instant::now());
+        track.limit(limits);
         let owner = Self {
             provider: Arc::new(provider),
             connect,
@@ -108,7 +111,10 @@ impl Owner {
     fn hear(&mut self, command: Command) {
         let now = Instant::now();
         match command {
-            Command::Plan { models, poll } => self.track.replan(&models, poll, now),
+            Command::Plan { models, poll, limits } => {
+                self.track.limit(limits);
+                self.track.replan(&models, poll, now);
+            }
             Command::Want { model, insist } => self.track.want(&model, insist, now),
             Command::Load { model, reply } => {
                 self.loads.entry(model.clone()).or_default().push(reply);

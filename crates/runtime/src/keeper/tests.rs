@@ -12,7 +12,9 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Keeper;
 use super::fake::Fake;
 use crate::adapter::{LoadFailure, LoadFailureKind, Presence};
-use crate::{Cause, KeeperError, LocalModel, Occurrence, Plan, Trouble, Warmth, WatchedModel, WatchedProvider};
+use crate::{
+    Cause, KeepWarm, KeeperError, Limits, LocalModel, Occurrence, Plan, Trouble, Warmth, WatchedModel, WatchedProvider,
+};
 
 const LOAD: Duration = Duration::from_secs(30);
 
@@ -25,7 +27,7 @@ pub(super) fn plan(models: &[&str]) -> Plan {
         model: name(id),
         upstream_id: (*id).to_owned(),
         context: None,
-        keep_warm: true,
+        keep_warm: KeepWarm::Always,
         title: id.to_uppercase(),
     };
     let provider = WatchedProvider {
@@ -35,7 +37,7 @@ pub(super) fn plan(models: &[&str]) -> Plan {
         runtime: None,
         models: models.iter().map(watched).collect(),
     };
-    Plan { providers: vec![provider], poll: Plan::POLL }
+    Plan { providers: vec![provider], poll: Plan::POLL, limits: Limits::default() }
 }
 
 /// A keeper over a fake, what it said, and the means to change its plan.

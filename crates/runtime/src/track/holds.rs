@@ -106,6 +106,7 @@ impl Model {
                 self.hold = Some(Hold::Here);
                 None
             }
+            Cause::MadeRoom { .. } => None,
             Cause::EjectedByPerson => {
                 self.ejections.retain(|at| now.duration_since(*at) < EJECTIONS_WITHIN);
                 self.ejections.push(now);
@@ -115,7 +116,7 @@ impl Model {
             _ => {
                 self.losses.retain(|at| now.duration_since(*at) < LOSSES_WITHIN);
                 self.losses.push(now);
-                if self.losses.len() < LOSSES || !self.watched.keep_warm || self.hold.is_some() {
+                if self.losses.len() < LOSSES || !self.watched.keep_warm.now() || self.hold.is_some() {
                     return None;
                 }
                 self.hold = Some(Hold::Lost);
@@ -143,7 +144,7 @@ impl Model {
             let from = self.backoff.gate(wanted.insist).unwrap_or(now).max(now);
             (open && from < wanted.until).then_some(from)
         });
-        let kept = self.watched.keep_warm && self.hold.is_none();
+        let kept = self.watched.keep_warm.now() && self.hold.is_none();
         let policy = kept.then(|| self.backoff.gate(false).unwrap_or(now).max(now));
         request.into_iter().chain(policy).min()
     }

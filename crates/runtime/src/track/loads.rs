@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use pilotlight_wire::ModelRef;
 use tokio::time::Instant;
+use tracing::debug;
 
 use super::holds::Hold;
 use super::looks::Link;
-use super::model::{Load, Place, Urgency, Wanted};
+use super::model::{Load, MakesRoom, Place, Urgency, Wanted};
+use super::room::Room;
 use super::{Effect, LoadOutcome, LoadWish, Track};
 use crate::adapter::{LoadFailure, LoadFailureKind};
 use crate::{Cause, KeeperError, Loaded, Occurrence};
@@ -84,7 +86,8 @@ impl Track {
         }
         let model = &mut self.models[at];
         match &model.place {
-            _ if model.unloading => {}
+            // It is on its way out already, and now by a person's wish.
+            _ if model.unloading => model.makes_room = None,
             Place::Warm { .. } | Place::Unknown => self.send_unload(at),
             // As soon as it is loaded: a load cannot be called back.
             _ if model.load.is_under_way() => model.unload_asked = true,
@@ -145,10 +148,18 @@ impl Track {
         self.looks.at_once(now);
         match result {
             Ok(()) => {
+                let cause = match model.makes_room.take() {
+                    Some(MakesRoom { by }) => Cause::MadeRoom { by },
+                    None => Cause::UnloadedHere,
+                };
                 if model.is_warm() {
-                    self.model_gone(at, Cause::UnloadedHere, false, now);
+                    self.model_gone(at, cause, false, now);
                 }
                 self.answer_unload(name, Ok(()));
+            }
+            Err(failure) if model.makes_room.take().is_some() => {
+                debug!(model = %name, %failure, "it could not be taken out to make room");
+                model.stuck = Some(now);
             }
             Err(failure) => {
                 model.hold = None;
@@ -161,7 +172,8 @@ impl Track {
     /// Queues what should be loaded, and starts the next load where none is under way.
     pub(super) fn settle_loads(&mut self, now: Instant) {
         let up = matches!(self.link, Link::Up) && self.manageable;
-        for model in &mut self.models {
+        for at in 0..self.models.len() {
+            let model = &mut self.models[at];
             if up && model.asked && model.is_warm() && !model.unloading {
                 // It stayed, or came back, while a person waited.
                 model.asked = false;
@@ -169,6 +181,8 @@ impl Track {
                 let loaded = Loaded { model: name.clone(), after: Duration::ZERO, context: model.details.context };
                 self.out.push(Effect::AnswerLoad { model: name, answer: Ok(loaded) });
             }
+            let model = &mut self.models[at];
+            model.no_room = None;
             if model.load != Load::None || model.unloading || model.is_warm() && up {
                 continue;
             }
@@ -182,7 +196,13 @@ impl Track {
             } else {
                 Urgency::Policy
             };
-            model.load = Load::Queued { since: now, urgency };
+            if urgency == Urgency::Policy
+                && let Room::None { why, .. } = self.room_for(at, urgency, now)
+            {
+                self.models[at].no_room = Some(why);
+                continue;
+            }
+            self.models[at].load = Load::Queued { since: now, urgency };
         }
         if self.models.iter().any(|model| model.load.is_ours()) {
             return;
@@ -191,15 +211,56 @@ impl Track {
             Load::Queued { since, urgency } if up || urgency == Urgency::Person => Some((urgency, since)),
             _ => None,
         };
-        let next = (0..self.models.len()).filter(|at| turn(at).is_some()).min_by_key(turn);
-        if let Some(at) = next {
-            self.start_load(at, now);
+        let mut queue: Vec<_> = (0..self.models.len()).filter(|at| turn(at).is_some()).collect();
+        queue.sort_by_key(turn);
+        for at in queue {
+            if self.take_turn(at, up, now) {
+                return;
+            }
         }
+    }
+
+    /// Starts a queued load, or makes room for it. False where it has to wait, and another may go first.
+    fn take_turn(&mut self, at: usize, up: bool, now: Instant) -> bool {
+        let Load::Queued { urgency, .. } = self.models[at].load else { return false };
+        let room = if up { self.room_for(at, urgency, now) } else { Room::There };
+        match room {
+            Room::There => self.start_load(at, now),
+            Room::After(other) => self.send_away(other, Some(at)),
+            // What is on its way out makes room.
+            Room::Soon => {}
+            Room::None { why, lasting } => {
+                let insist = self.models[at].wanted.is_some_and(|wanted| wanted.insist);
+                match urgency {
+                    Urgency::Person if lasting => {
+                        let model = &mut self.models[at];
+                        model.load = Load::None;
+                        model.asked = false;
+                        let name = model.watched.model.clone();
+                        let error = KeeperError::Failed { model: name.clone(), message: why };
+                        self.answer_load(&name, Err(error));
+                    }
+                    Urgency::Request if insist && !lasting => {}
+                    Urgency::Person => {}
+                    Urgency::Request | Urgency::Policy => {
+                        let model = &mut self.models[at];
+                        model.load = Load::None;
+                        model.no_room = Some(why);
+                    }
+                }
+                return false;
+            }
+        }
+        true
     }
 
     pub(super) fn load_deadlines(&self, now: Instant) -> impl Iterator<Item = Instant> {
         let up = matches!(self.link, Link::Up) && self.manageable;
-        let cold = self.models.iter().filter(move |model| up && matches!(model.place, Place::Cold { .. }));
+        // One that waits for room is thought of again at each look.
+        let cold = self
+            .models
+            .iter()
+            .filter(move |model| up && matches!(model.place, Place::Cold { .. }) && model.no_room.is_none());
         cold.filter_map(move |model| model.may_load_from(now))
     }
 
@@ -338,7 +399,7 @@ impl Track {
     fn tell_failure(&mut self, at: usize, failure: &LoadFailure, now: Instant) {
         let model = &mut self.models[at];
         let (wait, news) = model.backoff.failed(failure.kind, &failure.message, now);
-        let again = model.watched.keep_warm && model.hold.is_none();
+        let again = model.watched.keep_warm.now() && model.hold.is_none();
         let never = matches!(failure.kind, LoadFailureKind::Missing | LoadFailureKind::Unsupported);
         let retry_in = (again && !never).then_some(wait);
         let (model, title) = (model.watched.model.clone(), model.watched.title.clone());
@@ -347,7 +408,7 @@ impl Track {
         }
     }
 
-    fn send_unload(&mut self, at: usize) {
+    pub(super) fn send_unload(&mut self, at: usize) {
         let model = &mut self.models[at];
         model.unloading = true;
         model.unload_asked = true;
@@ -355,7 +416,7 @@ impl Track {
         self.out.push(Effect::Unload { model, upstream_id });
     }
 
-    fn answer_load(&mut self, model: &ModelRef, answer: Result<Loaded, KeeperError>) {
+    pub(super) fn answer_load(&mut self, model: &ModelRef, answer: Result<Loaded, KeeperError>) {
         self.out.push(Effect::AnswerLoad { model: model.clone(), answer });
     }
 

@@ -10,6 +10,7 @@ mod looks;
 mod model;
 #[cfg(test)]
 mod property;
+mod room;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -20,7 +21,7 @@ use pilotlight_wire::ModelRef;
 use tokio::time::Instant;
 
 use crate::adapter::{Depth, LoadFailure, LoadOrder};
-use crate::{Cause, KeeperError, Loaded, LocalModel, Occurrence, Trouble, Warmth, WatchedModel};
+use crate::{Cause, KeeperError, Limits, Loaded, LocalModel, Occurrence, Trouble, Warmth, WatchedModel};
 
 use looks::{Link, Looks};
 use model::{Model, Place};
@@ -79,6 +80,7 @@ pub(crate) struct Track {
     manageable: bool,
     /// After how long without use the runtime unloads what it loaded by itself.
     idle_clock: Option<Duration>,
+    limits: Limits,
     models: Vec<Model>,
     link: Link,
     looks: Looks,
@@ -94,6 +96,7 @@ impl Track {
             connected: false,
             manageable: false,
             idle_clock: None,
+            limits: Limits::default(),
             models: models.iter().cloned().map(Model::new).collect(),
             link: Link::Unknown,
             looks: Looks::new(poll, now),
@@ -104,6 +107,7 @@ impl Track {
     /// What is to be done now. Call it after each thing told, and when [`Track::deadline`] has come.
     pub(crate) fn act(&mut self, now: Instant) -> Vec<Effect> {
         self.settle_loads(now);
+        self.settle_room(now);
         self.settle_timers(now);
         self.settle_look(now);
         std::mem::take(&mut self.out)
@@ -129,6 +133,11 @@ impl Track {
         }
         self.looks.poll = poll;
         self.looks.at_once(now);
+    }
+
+    /// What may be in memory at once.
+    pub(crate) fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// An adapter was made: what the runtime is and can do.
@@ -182,7 +191,7 @@ impl Track {
                 last_used: model.used(),
                 activity: model.details.activity,
                 progress: model.details.progress.filter(|_| model.load.is_under_way()),
-                kept_warm: model.watched.keep_warm && model.hold.is_none() && self.manageable,
+                kept_warm: model.watched.keep_warm.now() && model.hold.is_none() && self.manageable,
                 manageable: self.manageable,
                 instances: model.details.instances.clone(),
                 problem: model.problem(),
@@ -246,7 +255,9 @@ impl Track {
         model.gone = Some(now);
         model.trouble = None;
         let gave_up = model.hold_after(&cause, now);
-        let reloading = coming_back || (self.manageable && model.watched.keep_warm && model.hold.is_none());
+        let made_room = matches!(cause, Cause::MadeRoom { .. });
+        let reloading =
+            coming_back || !made_room && (self.manageable && model.watched.keep_warm.now() && model.hold.is_none());
         let (name, title) = (model.watched.model.clone(), model.watched.title.clone());
         self.say(Occurrence::Unloaded { model: name.clone(), title: title.clone(), cause, reloading });
         if let Some(message) = gave_up {

@@ -43,6 +43,12 @@ pub(super) struct Model {
     pub(super) unload_asked: bool,
     /// An unload was sent.
     pub(super) unloading: bool,
+    /// That unload is the keeper's own, to keep within its limit.
+    pub(super) makes_room: Option<MakesRoom>,
+    /// When such an unload failed.
+    pub(super) stuck: Option<Instant>,
+    /// Why the policy cannot load it: the limit leaves no room.
+    pub(super) no_room: Option<String>,
     /// A request wants it.
     pub(super) wanted: Option<Wanted>,
     /// Why the keeper leaves it cold.
@@ -90,6 +96,13 @@ pub(super) enum Urgency {
     Person,
     Request,
     Policy,
+}
+
+/// An unload that the keeper decided on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MakesRoom {
+    /// What a person calls the model that needs the room; none where the limit was passed already.
+    pub(super) by: Option<String>,
 }
 
 /// A request's wish.
@@ -205,6 +218,9 @@ impl Model {
             asked: false,
             unload_asked: false,
             unloading: false,
+            makes_room: None,
+            stuck: None,
+            no_room: None,
             wanted: None,
             hold: None,
             losses: Vec::new(),
@@ -221,11 +237,11 @@ impl Model {
 
     /// The same model under a new plan. To be asked to keep it warm is a new intention, which ends what held it cold.
     pub(super) fn replanned(mut self, watched: WatchedModel) -> Self {
-        if watched.keep_warm && !self.watched.keep_warm {
+        if watched.keep_warm.now() && !self.watched.keep_warm.now() {
             self.let_go();
         }
         if let Load::Queued { urgency: Urgency::Policy, .. } = self.load
-            && !watched.keep_warm
+            && !watched.keep_warm.now()
         {
             self.load = Load::None;
         }
@@ -264,6 +280,9 @@ impl Model {
         now: Instant,
     ) -> Cause {
         let Place::Warm { since } = self.place else { return Cause::Unknown };
+        if let Some(MakesRoom { by }) = &self.makes_room {
+            return Cause::MadeRoom { by: by.clone() };
+        }
         let seen_warm = self.seen_warm.unwrap_or(since);
         let trouble = self.trouble.as_ref().filter(|(_, _, at)| *at >= since && now.duration_since(*at) <= slack);
         classify(&Evidence {
@@ -290,6 +309,9 @@ impl Model {
             return Some(message);
         }
         if let Some(message) = &self.backoff.message {
+            return Some(message.clone());
+        }
+        if let Some(message) = self.no_room.as_ref().filter(|_| !self.is_warm()) {
             return Some(message.clone());
         }
         if self.details.instances.len() > 1 {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{Effect, LoadOutcome, LoadWish, Track};
 use crate::adapter::{LoadDone, LoadFailure, LoadFailureKind, LookFailure, Observation, Presence, Seen};
-use crate::{Cause, Occurrence, Trouble, WatchedModel};
+use crate::{Cause, KeepWarm, Occurrence, Trouble, WatchedModel};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -67,6 +67,7 @@ fn name(at: usize) -> ModelRef {
 }
 
 fn watched(at: usize, keep_warm: bool) -> WatchedModel {
+    let keep_warm = if keep_warm { KeepWarm::Always } else { KeepWarm::No };
     WatchedModel { model: name(at), upstream_id: format!("m{at}"), context: None, keep_warm, title: format!("M{at}") }
 }
 

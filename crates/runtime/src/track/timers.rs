@@ -75,7 +75,8 @@ impl Track {
 
     /// When a model is to be used so that it stays; none where that is not wanted, not needed or not possible.
     fn due(&self, model: &Model, now: Instant) -> Option<Instant> {
-        let kept = matches!(self.link, Link::Up) && self.manageable && model.watched.keep_warm && model.hold.is_none();
+        let kept =
+            matches!(self.link, Link::Up) && self.manageable && model.watched.keep_warm.now() && model.hold.is_none();
         let quiet = model.requests == 0 && !model.unloading && !model.touching && model.load == Load::None;
         if !kept || !quiet || !model.is_warm() || model.stays {
             return None;

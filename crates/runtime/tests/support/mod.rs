@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pilotlight_runtime::{
-    Keeper, KeeperOptions, LocalModel, Occurrence, Plan, RuntimeStatus, Warmth, WatchedModel, WatchedProvider,
+    KeepWarm, Keeper, KeeperOptions, LocalModel, Occurrence, Plan, RuntimeStatus, Warmth, WatchedModel, WatchedProvider,
 };
 use pilotlight_wire::{ModelRef, Secret};
 use tokio::sync::{broadcast, watch};
@@ -131,6 +131,7 @@ pub fn name() -> ModelRef {
 }
 
 fn plan(root: &str, id: &str, keep_warm: bool, key: Option<&str>) -> Arc<Plan> {
+    let keep_warm = if keep_warm { KeepWarm::Always } else { KeepWarm::No };
     let watched =
         WatchedModel { model: name(), upstream_id: id.into(), context: None, keep_warm, title: "the model".into() };
     let provider = WatchedProvider {

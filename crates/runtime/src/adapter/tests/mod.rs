@@ -77,7 +77,7 @@ fn provider(root: &Url) -> WatchedProvider {
         model: ModelRef::new("p", "m").unwrap(),
         upstream_id: "m".into(),
         context: None,
-        keep_warm: true,
+        keep_warm: crate::KeepWarm::Always,
         title: "Em".into(),
     };
     WatchedProvider { id: "p".into(), root: root.clone(), key: None, runtime: None, models: vec![watched] }

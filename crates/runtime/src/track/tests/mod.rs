@@ -9,8 +9,9 @@ use tokio::time::Instant;
 
 use super::{Effect, LoadOutcome, Track};
 use crate::adapter::{Depth, LoadDone, LoadFailure, LoadFailureKind, LookFailure, Observation, Presence, Seen};
-use crate::{Cause, KeeperError, Occurrence, Trouble, Warmth, WatchedModel};
+use crate::{Cause, KeepWarm, KeeperError, Occurrence, Trouble, Warmth, WatchedModel};
 
+mod limits;
 mod loads_and_losses;
 mod people_and_servers;
 
@@ -26,7 +27,7 @@ fn model(id: &str) -> WatchedModel {
         model: name(id),
         upstream_id: id.to_owned(),
         context: None,
-        keep_warm: true,
+        keep_warm: KeepWarm::Always,
         title: id.to_uppercase(),
     }
 }

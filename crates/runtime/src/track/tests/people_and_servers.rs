@@ -215,7 +215,7 @@ fn a_plan_without_the_model_gives_up_its_load() {
 #[test]
 fn a_model_not_to_be_kept_is_loaded_for_a_request_only() {
     let mut cold = model("m");
-    cold.keep_warm = false;
+    cold.keep_warm = KeepWarm::No;
     let mut bench = Bench::new(&[cold.clone()]);
     bench.see_for(&[("m", Absent)], MINUTE);
     assert_eq!(bench.loads(), [""; 0]);
@@ -234,7 +234,7 @@ fn a_model_not_to_be_kept_is_loaded_for_a_request_only() {
 #[test]
 fn a_wish_made_before_the_first_look_is_remembered() {
     let mut cold = model("m");
-    cold.keep_warm = false;
+    cold.keep_warm = KeepWarm::No;
     let mut bench = Bench::new(&[cold]);
     bench.want("m", false);
     bench.see(&[("m", Absent)]);
