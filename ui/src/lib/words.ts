@@ -69,6 +69,12 @@ export function cooldownWords(cooldown: CooldownSummary, now: number): string {
   return `Requests go to others ${left}${key}.`
 }
 
+/** The state of a model that is passed over just now, as of `now`; null where its own state says more. */
+export function coolingWords(model: ModelSummary, cooldown: CooldownSummary | null, now: number): StateWords | null {
+  if (cooldown === null || model.barred !== null || !['ready', 'warm', 'unknown'].includes(model.state.kind)) return null
+  return { text: `cooling down, ${elapsed(Math.max(1_000, cooldown.until - now))} more`, tone: 'warning' }
+}
+
 /** A model's state in words, as of `now`. */
 export function stateWords(model: ModelSummary, now: number): StateWords {
   const { state } = model

@@ -19,6 +19,8 @@ const SHOWN: Record<string, () => AppState> = {
   loading: () => states.loading(),
   hosted: () => states.hosted(),
   trouble: () => states.trouble(),
+  cooling: () => states.coolingDown(),
+  unchained: () => states.warm({ chain: [], answering: null, light: 'trouble', status: 'No model in the chain', models: states.warm().models.map((model) => ({ ...model, place: null })) }),
   fresh: () => states.fresh(),
   empty: () => states.empty(),
   stopped: () => states.stopped(),
@@ -49,6 +51,7 @@ describe.each(LOOKS)('$width wide, $scheme', (look) => {
     engine.state = SHOWN[name]!()
     await page.locator(`main [data-light="${engine.state.light}"]`).waitFor()
     await page.getByText(engine.state.config.path).first().waitFor()
+    if (name === 'cooling') await page.getByText('Opus is cooling down').waitFor()
     await page.screenshot({ path: `${RESULTS}overview-${name}-${look.width}-${look.scheme}.png` })
     expect(await violations(page)).toEqual([])
     expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0)

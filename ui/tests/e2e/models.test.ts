@@ -353,7 +353,7 @@ describe('going back', () => {
     await button('Move Opus up').click()
     await save()
     await button('History').click()
-    await dialog().getByText('this is it').waitFor()
+    await dialog().getByText('current', { exact: true }).waitFor()
     expect(await dialog().locator('li').first().innerText()).toContain('Order of the chain')
     await dialog().getByRole('button', { name: /^Restore: Found/ }).click()
     await eventually(() => dialog().count(), 0)

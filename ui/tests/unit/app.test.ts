@@ -48,6 +48,7 @@ describe('what cools down', () => {
     show(states.coolingDown())
     expect(text('.cooldown .title')).toBe('Opus is cooling down')
     expect(text('.cooldown')).toContain('429: This request would exceed your rate limit')
+    expect(text(`[data-ref="${states.OPUS}"]`)).toMatch(/cooling down, 1[12] s more/)
     document.querySelector<HTMLButtonElement>('.cooldown button')!.click()
     expect(backend.commands).toEqual([['retry', 'anthropic']])
     await backend.done()
@@ -159,7 +160,7 @@ describe('requests', () => {
     expect(text('.try pre')).toContain('curl http://127.0.0.1:11235/v1/responses')
     show(states.empty())
     expect(document.querySelector('.try')).toBeNull()
-    expect(text('.empty')).toContain('models.providers')
+    expect(document.querySelector('.empty a')?.getAttribute('href')).toBe('#models')
   })
 })
 
