@@ -46,7 +46,6 @@ fn show_notice(app: &AppHandle, notice: Notice) {
     if let Some(picture) = app.try_state::<Picture>() {
         notification.icon(&picture.0.to_string_lossy());
     }
-    notification.action("default", "Open Pilot Light");
     for offered in &actions {
         notification.action(offered.action.name(), &offered.label);
     }
@@ -65,10 +64,9 @@ fn show_notice(app: &AppHandle, notice: Notice) {
             });
         });
         let Ok(key) = chosen.await else { return };
+        // A notification that is closed without a click is told as a key of its own.
         if let Some(offered) = actions.iter().find(|offered| offered.action.name() == key) {
             act(&app, id, offered).await;
-        } else if key == "default" {
-            crate::window::open(&app);
         }
     });
 }

@@ -133,6 +133,10 @@ class Desktop(unittest.TestCase):
         until("the tray says so", lambda: self.chosen(tray).label == "MiniMax · cold")
         time.sleep(1.5)
         self.assertEqual(self.chosen(tray).label, "MiniMax · cold")
+        # The notification offers it back: Reload is the first of its three buttons.
+        bubble = until("the notification is on the screen", lambda: world.bubbles())[0]
+        world.click(bubble, 1 / 6, -30)
+        until("it is warm again", lambda: self.chosen(tray).label == "MiniMax · warm")
 
     def test_eject_and_load_from_the_tray(self):
         tray = self.start_warm()

@@ -239,6 +239,20 @@ def descendants(pid):
     return names
 
 
+def bubbles():
+    """The X numbers of the notifications that can be seen."""
+    found = subprocess.run(["xdotool", "search", "--onlyvisible", "--class", "xfce4-notifyd"], capture_output=True, text=True)
+    return found.stdout.split()
+
+
+def click(window, across, down):
+    """Clicks into a window: a part of its width from the left, pixels from its top, or from its bottom if below 0."""
+    shell = subprocess.run(["xdotool", "getwindowgeometry", "--shell", window], capture_output=True, text=True, check=True)
+    size = dict(line.split("=") for line in shell.stdout.split())
+    x, y = int(int(size["WIDTH"]) * across), down if down >= 0 else int(size["HEIGHT"]) + down
+    subprocess.run(["xdotool", "mousemove", "--window", window, str(x), str(y), "click", "1"], check=True)
+
+
 def pixels(picture):
     """A picture's pixels, whatever way they are packed."""
     return subprocess.run(["convert", str(picture), "-depth", "8", "rgba:-"], capture_output=True, check=True).stdout
