@@ -6,7 +6,7 @@ target   = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 display  = $(if $(DISPLAY)$(WAYLAND_DISPLAY),yes,$(if $(filter Darwin,$(shell uname -s)),yes))
 ui_files = $(shell find ui/src icons -type f) ui/index.html ui/vite.config.ts ui/package.json
 
-.PHONY: help run demo build build-cli test test-rust test-ui test-desktop test-openclaw test-runtimes bench lint icons clean
+.PHONY: test-conformance test-clients help run demo build build-cli test test-rust test-ui test-desktop test-openclaw test-runtimes bench lint icons clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,13 @@ test-openclaw: ## OpenClaw itself, in both versions, on the files that we write 
 bench: ## Times of what has to be quick, beside what it is built on
 	$(CARGO) bench -p json5-edit --bench megabyte
 	$(CARGO) bench -p pilotlight-config --bench megabyte
+test-conformance: ## llmprobe's assertions, with each upstream API behind (installs it from npm)
+	$(CARGO) build -p pilotlight-cli -p pilotlight-simulator
+	scripts/test-conformance
+
+test-clients: ## Real clients, unmodified, with each upstream API behind (installs them from npm and PyPI)
+	$(CARGO) build -p pilotlight-cli -p pilotlight-simulator
+	scripts/test-clients
 
 ui/node_modules/.package-lock.json: ui/package-lock.json
 	cd ui && npm ci --no-fund --no-audit

@@ -71,9 +71,10 @@ pub fn way(exchange: &Exchange, target: &Target) -> Result<Way, Miss> {
     }
     let understood = exchange.understood().as_ref().map_err(|error| own_mistake(error, exchange.api))?;
     let upstream = upstream_of(target);
-    let outgoing =
+    let mut outgoing =
         write_request(&understood.prompt, &upstream).map_err(|error| Miss::new(Code::Untranslatable, error.message))?;
     let asked = Asked::of(&understood.prompt, &upstream, &outgoing.names);
+    let asked = asked.keeping(&understood.prompt, &mut outgoing.notes);
     let opening = Opening {
         id: exchange.name.clone(),
         created: exchange.created,
@@ -92,6 +93,10 @@ pub fn way(exchange: &Exchange, target: &Target) -> Result<Way, Miss> {
 /// In words for the client.
 pub fn understand(exchange: &Exchange) -> Result<Understood, ApiError> {
     let mut prompt = read_request(exchange.api, &exchange.body)?;
+    if exchange.api == ClientApi::Messages && prompt.max_output.is_none() {
+        let missing = ApiError::new(ErrorKind::InvalidRequest, "invalid_request", "max_tokens: Field required");
+        return Err(missing.about("max_tokens"));
+    }
     let estimate = estimate_tokens(&prompt);
     let echo = match exchange.api {
         ClientApi::Responses => echo(&exchange.body),

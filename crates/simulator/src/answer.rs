@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::options::{Kind, Options, ReasoningForm};
 use crate::request::Asked;
+use crate::wants::{Choice, Form};
 
 /// One answer of a model.
 #[derive(Clone, Debug)]
@@ -22,17 +23,23 @@ pub(crate) struct Answer {
     /// Reasoning apart from the text, in pieces; empty where there is none.
     pub(crate) thoughts: Vec<String>,
     pub(crate) reasoning_form: ReasoningForm,
-    pub(crate) tool: Option<ToolCall>,
+    pub(crate) calls: Vec<ToolCall>,
     pub(crate) end: End,
+    /// The words before which the answer was ended, where the request has named such.
+    pub(crate) stopped_at: Option<String>,
+    /// How many times it is given (Chat's `n`).
+    pub(crate) times: usize,
     pub(crate) input_tokens: u64,
     pub(crate) output_tokens: u64,
     pub(crate) reasoning_tokens: u64,
     pub(crate) word_delay: Duration,
 }
 
-/// A call of the client's first tool.
+/// A call of one of the client's tools.
 #[derive(Clone, Debug)]
 pub(crate) struct ToolCall {
+    /// As [`Answer::id`].
+    pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) arguments: Value,
 }
@@ -48,20 +55,23 @@ pub(crate) enum End {
 impl Answer {
     /// What this model says to this request.
     pub(crate) fn to(asked: &Asked, kind: Kind, model: &str, options: &Options) -> Answer {
-        let tool = if asked.after_tool || !asked.last_words.contains("TOOL") { None } else { asked.tool.as_ref() };
-        let tool = tool.map(|(name, schema)| ToolCall { name: name.clone(), arguments: example_of(schema) });
-        let text = match (&options.reply, &tool) {
-            (_, Some(call)) => format!("I will call {} for that.", call.name),
-            (Some(reply), None) => reply.clone(),
-            (None, None) => {
-                let place = if kind.is_local() { "Local model" } else { "Hosted" };
-                let end = if asked.after_tool { "The tool has answered; thank you." } else { "That is my answer." };
-                format!("{place} {model} here: you said “{}”. {end}", asked.last_words.trim())
-            }
+        let calls = calls(asked);
+        let mut text = match calls.first() {
+            Some(call) => format!("I will call {} for that.", call.name),
+            None => words_to(asked, kind, model, options),
         };
+        let cut = asked.wants.stops.iter().filter(|stop| !stop.is_empty());
+        let cut = cut.filter_map(|stop| text.find(stop).map(|at| (at, stop.clone()))).min();
+        let stopped_at = cut.filter(|_| calls.is_empty()).map(|(at, stop)| {
+            text.truncate(at);
+            stop
+        });
         let mut words = in_words(&text);
         let mut thoughts = Vec::new();
         let mut form = ReasoningForm::Deltas;
+        if asked.wants.thinks && options.reasoning.is_none() {
+            thoughts = in_words(THOUGHT);
+        }
         if let Some(reasoning) = &options.reasoning {
             form = reasoning.form;
             let mut pieces = in_words(&reasoning.text);
@@ -73,28 +83,30 @@ impl Answer {
                 thoughts = pieces;
             }
         }
-        let mut end = if tool.is_some() { End::Tool } else { End::Stop };
+        let mut end = if !calls.is_empty() { End::Tool } else { End::Stop };
         if let Some(limit) = asked.limit
-            && tool.is_none()
+            && calls.is_empty()
             && thoughts.len() + words.len() > limit
         {
             thoughts.truncate(limit);
             words.truncate(limit - thoughts.len());
             end = End::Length;
         }
-        let in_tool = tool.as_ref().map_or(0, |t| t.arguments.to_string().len().div_ceil(4)) as u64;
+        let in_calls: usize = calls.iter().map(|call| call.arguments.to_string().len().div_ceil(4)).sum();
         Answer {
             kind,
             model: model.to_owned(),
             id: fresh_id(),
             created: unix_seconds(),
-            output_tokens: (words.len() + thoughts.len()) as u64 + in_tool,
+            output_tokens: (words.len() + thoughts.len()) as u64 + in_calls as u64,
             reasoning_tokens: thoughts.len() as u64,
             words,
             thoughts,
             reasoning_form: form,
-            tool,
+            calls,
             end,
+            stopped_at: stopped_at.filter(|_| end == End::Stop),
+            times: asked.wants.answers,
             input_tokens: asked.input_tokens,
             word_delay: options.word_delay,
         }
@@ -112,6 +124,66 @@ impl Answer {
     pub(crate) fn writing_time(&self) -> Duration {
         self.word_delay * u32::try_from(self.words.len() + self.thoughts.len()).unwrap_or(u32::MAX)
     }
+}
+
+/// What is thought where a request asks for thoughts and nothing else was given.
+const THOUGHT: &str = "This was asked plainly, so I answer plainly.";
+
+/// The calls that the request asks for: by its choice of tools, or by the word TOOL in the user's last words, until the
+/// result is there. `TOOL(name)` names one, `TOOL(name){…}` gives its arguments too.
+fn calls(asked: &Asked) -> Vec<ToolCall> {
+    let wants = &asked.wants;
+    let (mut name, mut arguments) = (None, None);
+    if let Some((_, rest)) = asked.order.as_deref().and_then(|order| order.split_once("TOOL("))
+        && let Some((named, rest)) = rest.split_once(')')
+    {
+        name = Some(named.to_owned());
+        arguments = serde_json::Deserializer::from_str(rest).into_iter::<Value>().next().and_then(Result::ok);
+    }
+    match &wants.choice {
+        Choice::None => return Vec::new(),
+        Choice::Named(named) => name = Some(named.clone()),
+        Choice::Some => {}
+        Choice::Free if asked.after_tool || asked.order.is_none() => return Vec::new(),
+        Choice::Free => {}
+    }
+    let several = asked.last_words.contains("both tools") && !wants.one_call && name.is_none();
+    let fits = |tool: &&(String, Value)| name.as_ref().is_none_or(|name| *name == tool.0);
+    let chosen = wants.tools.iter().filter(fits).take(if several { 2 } else { 1 });
+    chosen
+        .map(|(name, schema)| {
+            let arguments = arguments.clone().filter(Value::is_object).unwrap_or_else(|| example_of(schema));
+            ToolCall { id: fresh_id(), name: name.clone(), arguments }
+        })
+        .collect()
+}
+
+/// The words of an answer that calls no tool.
+fn words_to(asked: &Asked, kind: Kind, model: &str, options: &Options) -> String {
+    match &asked.wants.form {
+        Form::Schema(schema) => return example_of(schema).to_string(),
+        Form::Object => return json!({"answer": asked.last_words.trim()}).to_string(),
+        Form::Text => {}
+    }
+    if let Some(reply) = &options.reply {
+        return reply.clone();
+    }
+    let one_word = asked.wants.system.split_once("exactly the word \"").and_then(|(_, rest)| rest.split_once('"'));
+    if let Some((word, _)) = one_word {
+        return word.to_owned();
+    }
+    // Only Anthropic's models go on with what stands there as their own beginning.
+    if asked.begun && kind == Kind::Anthropic {
+        return "is how I go on from there. That is my answer.".to_owned();
+    }
+    let place = if kind.is_local() { "Local model" } else { "Hosted" };
+    let end = if asked.after_tool { "The tool has answered; thank you." } else { "That is my answer." };
+    let earlier = asked.earlier_words.as_deref().map(str::trim).filter(|words| words.len() <= 80);
+    let before = earlier.map(|words| format!("after “{words}” ")).unwrap_or_default();
+    let said = asked.last_words.trim();
+    let answer = format!("{place} {model} here: {before}you said “{said}”. {end}");
+    let at_length = ["long essay", "at length", "1 to 100"].iter().any(|much| said.contains(much));
+    if at_length { vec![answer; 6].join(" ") } else { answer }
 }
 
 /// Cuts before each word, so that the pieces put together give the text to the byte.
@@ -134,11 +206,22 @@ fn example_of(schema: &Value) -> Value {
     if let Some(first) = schema.get("enum").and_then(|e| e.get(0)) {
         return first.clone();
     }
-    match schema.get("type").and_then(Value::as_str) {
-        Some("string") => json!("pilot light"),
-        Some("number" | "integer") => json!(1),
-        Some("boolean") => json!(true),
-        Some("array") => json!([]),
+    if let Some(only) = schema.get("const") {
+        return only.clone();
+    }
+    if let Some(first) = ["anyOf", "oneOf"].iter().find_map(|several| schema.get(*several)?.get(0)) {
+        return example_of(first);
+    }
+    let kind = schema.get("type");
+    match kind.and_then(|kind| kind.as_str().or_else(|| kind.get(0)?.as_str())) {
+        Some("string" | "STRING") => json!("pilot light"),
+        Some("number" | "integer" | "NUMBER" | "INTEGER") => schema.get("minimum").cloned().unwrap_or(json!(1)),
+        Some("boolean" | "BOOLEAN") => json!(true),
+        Some("array" | "ARRAY") => {
+            let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(0).min(16);
+            let item = example_of(schema.get("items").unwrap_or(&Value::Null));
+            Value::Array((0..least).map(|_| item.clone()).collect())
+        }
         _ => {
             let mut object = Map::new();
             let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();

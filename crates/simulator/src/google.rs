@@ -42,7 +42,7 @@ pub(crate) async fn answer(shared: &Arc<Shared>, parts: &Parts, body: Value) -> 
             Some(Api::Gemini) => generate(shared, parts, model, method, body).await,
             Some(Api::GeminiCount) => {
                 let inner = body.get("generateContentRequest").cloned().unwrap_or(body);
-                Whole::json(200, &api::gemini::count(&Asked::read(Api::GeminiCount, inner))).into()
+                Whole::json(200, &api::gemini::count(&Asked::read(Api::GeminiCount, inner, Vec::new()))).into()
             }
             _ => unknown_model(model, method).into(),
         },
@@ -100,13 +100,10 @@ async fn generate(shared: &Arc<Shared>, parts: &Parts, model: &str, method: &str
     if let Err(message) = check(model, &body) {
         return Whole::json(400, &google(400, &message, "INVALID_ARGUMENT")).into();
     }
-    let mut asked = Asked::read(Api::Gemini, body);
+    let mut asked = Asked::read(Api::Gemini, body, Vec::new());
     asked.stream = method == "streamGenerateContent";
     asked.sse = parts.uri.query().unwrap_or_default().split('&').any(|pair| pair == "alt=sse");
     asked.model = Some(model.to_owned());
-    if asked.body.pointer("/toolConfig/functionCallingConfig/mode").and_then(Value::as_str) == Some("NONE") {
-        asked.tool = None;
-    }
     let answer = Answer::to(&asked, Kind::Google, model, &shared.options);
     sleep(shared.options.prompt_delay).await;
     if asked.stream {

@@ -44,7 +44,10 @@ async fn answer_without_id(shared: &Arc<Shared>, parts: &Parts, body: Value) -> 
         ("GET", "/v1/models") => models(shared).into(),
         ("GET", path) if path.starts_with("/v1/models/") => one_model(shared, &path["/v1/models/".len()..]).into(),
         ("POST", path) => match Api::of(path) {
-            Some(api) if api.is_of(shared.kind) => generate(shared, &parts.headers, Asked::read(api, body)).await,
+            Some(api) if api.is_of(shared.kind) => match conversation(shared, api, &body) {
+                Ok(conversation) => generate(shared, &parts.headers, Asked::read(api, body, conversation)).await,
+                Err(refusal) => (*refusal).into(),
+            },
             _ => unknown_path(shared.kind, parts).into(),
         },
         _ => unknown_path(shared.kind, parts).into(),
@@ -113,6 +116,47 @@ fn unknown_model(kind: Kind, name: &str) -> Whole {
     Whole::json(404, &openai(&message, "invalid_request_error", None, Some("model_not_found")))
 }
 
+/// What was said up to the response that a request goes on from.
+fn conversation(shared: &Shared, api: Api, body: &Value) -> Result<Vec<Value>, Box<Whole>> {
+    let id = body.get("previous_response_id").and_then(Value::as_str).filter(|_| api == Api::Responses);
+    let Some(id) = id else { return Ok(Vec::new()) };
+    let found = shared.conversations().iter().find(|(known, _)| known == id).map(|(_, items)| items.clone());
+    found.ok_or_else(|| {
+        let message = format!("Previous response with id '{id}' not found.");
+        let code = Some("previous_response_not_found");
+        Box::new(Whole::json(400, &openai(&message, "invalid_request_error", Some("previous_response_id"), code)))
+    })
+}
+
+/// Keeps what a later request may go on from.
+fn store(shared: &Shared, asked: &Asked, answer: &Answer) {
+    if asked.api != Api::Responses || asked.body.get("store").and_then(Value::as_bool) == Some(false) {
+        return;
+    }
+    let mut items = asked.items.clone();
+    items.extend(api::responses::items(answer, "completed"));
+    let mut conversations = shared.conversations();
+    if conversations.len() == 200 {
+        conversations.pop_front();
+    }
+    conversations.push_back((format!("resp_{}", answer.id), items));
+}
+
+/// What OpenAI refuses of a body's form, and its parameter.
+fn malformed(asked: &Asked) -> Option<(String, &'static str)> {
+    let name = match asked.api {
+        Api::Responses => "input",
+        Api::Chat => "messages",
+        _ => return None,
+    };
+    match asked.body.get(name) {
+        Some(Value::Array(_)) => None,
+        Some(Value::String(_)) | None if asked.api == Api::Responses => None,
+        None => Some((format!("Missing required parameter: '{name}'."), name)),
+        Some(_) => Some((format!("Invalid type for '{name}': expected an array of objects."), name)),
+    }
+}
+
 /// What the real servers refuse before anything else.
 fn check(shared: &Shared, headers: &HeaderMap, asked: &Asked) -> Result<String, Box<Whole>> {
     if shared.kind == Kind::Anthropic {
@@ -134,6 +178,18 @@ fn check(shared: &Shared, headers: &HeaderMap, asked: &Asked) -> Result<String, 
         let message = "you must provide a model parameter";
         return Err(Box::new(Whole::json(400, &openai(message, "invalid_request_error", None, None))));
     };
+    if let Some((message, name)) = malformed(asked) {
+        return Err(Box::new(Whole::json(400, &openai(&message, "invalid_request_error", Some(name), None))));
+    }
+    if asked.api == Api::Chat && asked.body.get("logprobs").and_then(Value::as_bool) == Some(true) {
+        let message = "Unsupported parameter: 'logprobs' is not supported with this model.";
+        let code = Some("unsupported_parameter");
+        return Err(Box::new(Whole::json(400, &openai(message, "invalid_request_error", Some("logprobs"), code))));
+    }
+    if asked.body.get("background").and_then(Value::as_bool) == Some(true) {
+        let message = "Background responses are not available to this organisation.";
+        return Err(Box::new(Whole::json(400, &openai(message, "invalid_request_error", Some("background"), None))));
+    }
     let known = shared.options.models.is_empty() || shared.options.models.iter().any(|m| m.key == model);
     if known { Ok(model) } else { Err(Box::new(unknown_model(shared.kind, &model))) }
 }
@@ -144,6 +200,9 @@ async fn generate(shared: &Arc<Shared>, headers: &HeaderMap, asked: Asked) -> Re
         Err(refusal) => return Reply::Whole(*refusal),
     };
     let answer = Answer::to(&asked, shared.kind, &model, &shared.options);
+    if shared.kind == Kind::OpenAi {
+        store(shared, &asked, &answer);
+    }
     let at_once = matches!(asked.api, Api::Embeddings | Api::CountTokens);
     if asked.api != Api::CountTokens {
         sleep(shared.options.prompt_delay).await;

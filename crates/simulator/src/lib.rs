@@ -30,6 +30,7 @@ mod options;
 mod play;
 mod request;
 mod server;
+mod wants;
 
 pub use control::{Control, ControlError, InstanceView, ModelView, State};
 pub use fault::{After, Fault, FaultId, Malformed, Rule, RuleError};

@@ -43,7 +43,7 @@ pub(crate) async fn answer(shared: &Arc<Shared>, parts: &Parts, body: Value) -> 
         ("POST", "/api/show") => show(shared, &body).into(),
         ("GET", "/v1/models") => openai_models(shared).into(),
         ("POST", path) => match Api::of(path) {
-            Some(api) if api.is_of(Kind::Ollama) => generate(shared, Asked::read(api, body)).await,
+            Some(api) if api.is_of(Kind::Ollama) => generate(shared, Asked::read(api, body, Vec::new())).await,
             _ => text(404, "404 page not found").into(),
         },
         _ => text(404, "404 page not found").into(),

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::options::Kind;
+use crate::wants::{Wants, text_of};
 
 /// A request as it came in, faults or not. The last 1000 are kept.
 #[derive(Clone, Debug)]
@@ -146,10 +147,17 @@ pub(crate) struct Asked {
     pub(crate) sse: bool,
     /// The last text of a user.
     pub(crate) last_words: String,
-    /// Whether the conversation ends with the result of a tool.
+    /// What the user said before that, if anything.
+    pub(crate) earlier_words: Option<String>,
+    /// What the user has said since the model's last words that has the word TOOL in it.
+    pub(crate) order: Option<String>,
+    /// Whether the result of a tool has come since that or else since the user's last words, or with them.
     pub(crate) after_tool: bool,
-    /// Name and parameter schema of the first tool.
-    pub(crate) tool: Option<(String, Value)>,
+    /// Whether the conversation ends with words of the model's own.
+    pub(crate) begun: bool,
+    pub(crate) wants: Wants,
+    /// The conversation, in the items of its API.
+    pub(crate) items: Vec<Value>,
     /// The most tokens (here: words) the answer may have.
     pub(crate) limit: Option<usize>,
     /// An estimate: four characters a token.
@@ -159,8 +167,9 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn read(api: Api, body: Value) -> Asked {
-        let items = match api {
+    /// `before` is what stands before the request's own items.
+    pub(crate) fn read(api: Api, body: Value, before: Vec<Value>) -> Asked {
+        let own = match api {
             Api::Responses => match body.get("input") {
                 Some(Value::Array(items)) => items.clone(),
                 Some(text) => vec![json!({"role": "user", "content": text})],
@@ -181,13 +190,27 @@ impl Asked {
                 body.get("messages").and_then(Value::as_array).cloned().unwrap_or_default()
             }
         };
-        let last_words = items
+        let mut items = before;
+        items.extend(own);
+        let said: Vec<(usize, String)> = items
             .iter()
-            .rev()
-            .filter(|item| item.get("role").and_then(Value::as_str) == Some("user"))
-            .map(|item| text_of(item.get("content").unwrap_or(&Value::Null)))
-            .find(|text| !text.trim().is_empty())
-            .unwrap_or_default();
+            .enumerate()
+            .filter(|(_, item)| item.get("role").and_then(Value::as_str) == Some("user"))
+            .map(|(at, item)| (at, text_of(item.get("content").unwrap_or(&Value::Null))))
+            .filter(|(_, text)| !text.trim().is_empty())
+            .collect();
+        let (asked_at, last_words) = said.last().cloned().unwrap_or_default();
+        // Some clients put words of their own behind the user's: what was said since the model's last words counts.
+        let models_own = |item: &Value| {
+            item.get("role").and_then(Value::as_str).is_some_and(|role| role == "assistant" || role == "model")
+                || item.get("type").and_then(Value::as_str) == Some("function_call")
+        };
+        let since = items.iter().rposition(models_own).map_or(0, |at| at + 1);
+        let order = said.iter().rfind(|(at, text)| *at >= since && text.contains("TOOL")).cloned();
+        let (order_at, order) = order.map_or((asked_at, None), |(at, text)| (at, Some(text)));
+        let earlier_words = said.len().checked_sub(2).and_then(|at| said.get(at)).map(|(_, text)| text.clone());
+        let begun = items.last().and_then(|item| item.get("role")).and_then(Value::as_str) == Some("assistant");
+        let wants = Wants::read(api, &body, &items);
         let limits = ["/max_output_tokens", "/max_completion_tokens", "/max_tokens", "/options/num_predict"];
         let limit = limits
             .iter()
@@ -210,25 +233,17 @@ impl Asked {
             include_usage: body.pointer("/stream_options/include_usage").and_then(Value::as_bool).unwrap_or(false),
             sse: true,
             last_words,
-            after_tool: items.last().is_some_and(is_tool_result),
-            tool: first_tool(&body),
+            earlier_words,
+            after_tool: items.iter().skip(order_at).any(is_tool_result),
+            order,
+            begun,
+            wants,
+            items,
             limit,
             input_tokens: (characters as u64).div_ceil(4).max(1),
             ttl_seconds: body.get("ttl").and_then(Value::as_u64),
             body,
         }
-    }
-}
-
-fn text_of(content: &Value) -> String {
-    match content {
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => {
-            let texts: Vec<&str> =
-                parts.iter().filter_map(|p| p.as_str().or_else(|| p.get("text").and_then(Value::as_str))).collect();
-            texts.join(" ")
-        }
-        _ => String::new(),
     }
 }
 
@@ -239,19 +254,6 @@ fn is_tool_result(item: &Value) -> bool {
             let is_result = |p: &Value| p.get("type").and_then(Value::as_str) == Some("tool_result");
             parts.iter().any(|p| is_result(p) || p.get("functionResponse").is_some())
         })
-}
-
-/// Chat nests a tool under `function`; Responses does not; Messages calls the schema `input_schema`; Gemini lists its
-/// functions in a tool.
-fn first_tool(body: &Value) -> Option<(String, Value)> {
-    body.get("tools")?.as_array()?.iter().find_map(|tool| {
-        let listed = tool.get("functionDeclarations").or_else(|| tool.get("function_declarations"));
-        let tool = listed.and_then(|list| list.get(0)).or_else(|| tool.get("function")).unwrap_or(tool);
-        let name = tool.get("name")?.as_str()?.to_owned();
-        let schema = tool.get("parameters").or_else(|| tool.get("input_schema"));
-        let schema = schema.or_else(|| tool.get("parametersJsonSchema")).cloned().unwrap_or_default();
-        Some((name, schema))
-    })
 }
 
 /// Counts the characters of all strings, so that the names of JSON members do not count as prompt.

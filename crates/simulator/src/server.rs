@@ -77,6 +77,7 @@ impl Simulator {
             shelf: Mutex::new(shelf),
             rules: Mutex::default(),
             seen: Mutex::default(),
+            conversations: Mutex::default(),
             changes: watch::Sender::new(0),
             door,
             refusing: AtomicBool::new(false),
@@ -145,6 +146,8 @@ pub(crate) struct Shared {
     shelf: Mutex<Shelf>,
     rules: Mutex<Rules>,
     seen: Mutex<VecDeque<SeenRequest>>,
+    /// OpenAI's stored responses: the id, and the conversation up to and with it. The last 200.
+    conversations: Mutex<VecDeque<(String, Vec<Value>)>>,
     /// Counts changes of what is loaded, for whoever waits for one.
     changes: watch::Sender<u64>,
     door: mpsc::UnboundedSender<Door>,
@@ -164,6 +167,10 @@ impl Shared {
 
     pub(crate) fn seen(&self) -> MutexGuard<'_, VecDeque<SeenRequest>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn conversations(&self) -> MutexGuard<'_, VecDeque<(String, Vec<Value>)>> {
+        self.conversations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn note_change(&self) {

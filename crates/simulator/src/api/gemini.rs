@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{Event, data};
-use crate::answer::{Answer, End};
+use crate::answer::{Answer, End, ToolCall};
 use crate::options::ReasoningForm;
 use crate::request::Asked;
 
@@ -25,10 +25,11 @@ pub(crate) fn events(asked: &Asked, answer: &Answer) -> Vec<Event> {
         responses.push((response(answer, json!([{"text": word}]), None), true));
     }
     let mut last = json!({"text": ""});
-    match call(answer) {
-        Some(call) => responses.push((response(answer, json!([call]), None), true)),
-        None if signs(answer) => last["thoughtSignature"] = signature(answer),
-        None => {}
+    let calls = calls(answer);
+    if !calls.is_empty() {
+        responses.push((response(answer, Value::Array(calls), None), true));
+    } else if signs(answer) {
+        last["thoughtSignature"] = signature(answer);
     }
     responses.push((response(answer, json!([last]), Some(finish_reason(answer))), false));
     let count = responses.len();
@@ -46,12 +47,12 @@ pub(crate) fn body(asked: &Asked, answer: &Answer) -> Value {
         parts.push(json!({"text": answer.thought(), "thought": true}));
     }
     let mut text = json!({"text": answer.text()});
-    let call = call(answer);
-    if call.is_none() && signs(answer) {
+    let calls = calls(answer);
+    if calls.is_empty() && signs(answer) {
         text["thoughtSignature"] = signature(answer);
     }
     parts.push(text);
-    parts.extend(call);
+    parts.extend(calls);
     response(answer, Value::Array(parts), Some(finish_reason(answer)))
 }
 
@@ -85,13 +86,16 @@ fn response(answer: &Answer, parts: Value, finish: Option<&str>) -> Value {
     json!({"candidates": [candidate], "usageMetadata": usage, "modelVersion": answer.model, "responseId": answer.id})
 }
 
-fn call(answer: &Answer) -> Option<Value> {
-    let call = answer.tool.as_ref()?;
-    let mut part = json!({"functionCall": {"name": call.name, "args": call.arguments}});
-    if signs(answer) {
-        part["thoughtSignature"] = signature(answer);
-    }
-    Some(part)
+/// Of several calls in one answer only the first is signed.
+fn calls(answer: &Answer) -> Vec<Value> {
+    let part = |(at, call): (usize, &ToolCall)| {
+        let mut part = json!({"functionCall": {"name": call.name, "args": call.arguments}});
+        if at == 0 && signs(answer) {
+            part["thoughtSignature"] = signature(answer);
+        }
+        part
+    };
+    answer.calls.iter().enumerate().map(part).collect()
 }
 
 /// Models that think sign what they say.

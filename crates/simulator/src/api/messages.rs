@@ -29,7 +29,7 @@ pub(crate) fn events(_asked: &Asked, answer: &Answer) -> Vec<Event> {
         }
         out.push(Event::frame(event(json!({"type": "", "index": index}), "content_block_stop")));
     }
-    let delta = json!({"stop_reason": stop_reason(answer), "stop_sequence": null});
+    let delta = json!({"stop_reason": stop_reason(answer), "stop_sequence": answer.stopped_at});
     out.push(Event::frame(event(json!({"type": "", "delta": delta, "usage": usage(answer)}), "message_delta")));
     out.push(Event::frame(named("message_stop", &json!({"type": "message_stop"}))));
     out
@@ -40,6 +40,7 @@ pub(crate) fn body(answer: &Answer) -> Value {
     let mut body = envelope(answer);
     body["content"] = blocks(answer).into_iter().map(|block| block.whole).collect();
     body["stop_reason"] = json!(stop_reason(answer));
+    body["stop_sequence"] = json!(answer.stopped_at);
     body
 }
 
@@ -68,8 +69,8 @@ fn blocks(answer: &Answer) -> Vec<Block> {
         deltas: answer.words.iter().map(|w| json!({"type": "text_delta", "text": w})).collect(),
         whole: json!({"type": "text", "text": answer.text()}),
     });
-    if let Some(call) = &answer.tool {
-        let id = format!("toolu_{}", answer.id);
+    for call in &answer.calls {
+        let id = format!("toolu_{}", call.id);
         let arguments = call.arguments.to_string();
         let texts = std::iter::once(String::new()).chain(pieces(&arguments));
         blocks.push(Block {
@@ -88,6 +89,7 @@ fn envelope(answer: &Answer) -> Value {
 
 fn stop_reason(answer: &Answer) -> &'static str {
     match answer.end {
+        End::Stop if answer.stopped_at.is_some() => "stop_sequence",
         End::Stop => "end_turn",
         End::Length => "max_tokens",
         End::Tool => "tool_use",

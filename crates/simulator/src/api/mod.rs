@@ -77,7 +77,7 @@ fn named(name: &str, value: &Value) -> Bytes {
     Bytes::from(format!("event: {name}\ndata: {value}\n\n"))
 }
 
-/// A vector of eight numbers for each input, the same for the same text.
+/// A vector for each input, the same for the same text, of as many numbers as are asked for (eight).
 fn embeddings(asked: &Asked, model: &str) -> Value {
     let inputs = match asked.body.get("input") {
         Some(Value::Array(items)) if items.iter().all(Value::is_string) => items.clone(),
@@ -89,7 +89,7 @@ fn embeddings(asked: &Asked, model: &str) -> Value {
         .iter()
         .enumerate()
         .map(|(index, text)| {
-            let numbers = vector(&text.to_string());
+            let numbers = vector(&text.to_string(), asked.body.get("dimensions").and_then(Value::as_u64));
             let embedding = if base64 { Value::from(in_base64(&numbers)) } else { json!(numbers) };
             json!({"object": "embedding", "index": index, "embedding": embedding})
         })
@@ -98,15 +98,16 @@ fn embeddings(asked: &Asked, model: &str) -> Value {
     json!({"object": "list", "data": rows, "model": model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
 }
 
-pub(crate) fn vector(text: &str) -> [f32; 8] {
+pub(crate) fn vector(text: &str, length: Option<u64>) -> Vec<f32> {
     let mut state: u32 = 0x811c_9dc5;
     for byte in text.bytes() {
         state = (state ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     }
-    std::array::from_fn(|_| {
+    let number = |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         f32::from(u16::try_from(state >> 16).unwrap_or(0)) / 32_768.0 - 1.0
-    })
+    };
+    (0..length.unwrap_or(8).min(4_096)).map(number).collect()
 }
 
 /// Little-endian floats in base64, which the official SDKs ask for by default.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{Event, vector};
-use crate::answer::{Answer, End, rfc3339};
+use crate::answer::{Answer, End, ToolCall, rfc3339};
 use crate::request::{Api, Asked};
 
 /// A line for each piece, and the last with the reason and the counts.
@@ -56,7 +56,8 @@ pub(crate) fn embeddings(asked: &Asked, model: &str) -> Value {
         Some(one) => vec![one.clone()],
         None => Vec::new(),
     };
-    let rows: Vec<[f32; 8]> = inputs.iter().map(|text| vector(&text.to_string())).collect();
+    let length = asked.body.get("dimensions").and_then(Value::as_u64);
+    let rows: Vec<Vec<f32>> = inputs.iter().map(|text| vector(&text.to_string(), length)).collect();
     json!({"model": model, "embeddings": rows, "total_duration": 1_000_000, "load_duration": 100_000,
         "prompt_eval_count": asked.input_tokens})
 }
@@ -85,9 +86,14 @@ fn piece(asked: &Asked, answer: &Answer, text: &str, thought: Option<&str>) -> V
 
 /// Arguments are an object. A call ends in `stop` like everything else.
 fn calls(asked: &Asked, answer: &Answer) -> Option<Value> {
-    let call = answer.tool.as_ref().filter(|_| asked.api == Api::OllamaChat)?;
-    let function = json!({"index": 0, "name": call.name, "arguments": call.arguments});
-    Some(json!([{"id": format!("call_{}", &answer.id[..8]), "function": function}]))
+    if asked.api != Api::OllamaChat || answer.calls.is_empty() {
+        return None;
+    }
+    let call = |(index, call): (usize, &ToolCall)| {
+        let function = json!({"index": index, "name": call.name, "arguments": call.arguments});
+        json!({"id": format!("call_{}", &call.id[..8]), "function": function})
+    };
+    Some(answer.calls.iter().enumerate().map(call).collect())
 }
 
 fn ended(asked: &Asked, answer: &Answer, text: &str, thought: Option<&str>) -> Value {

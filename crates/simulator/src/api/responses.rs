@@ -147,7 +147,7 @@ fn text_part(text: &str) -> Value {
 }
 
 /// The finished output items, in order: reasoning, message, call.
-fn items(answer: &Answer, status: &str) -> Vec<Value> {
+pub(crate) fn items(answer: &Answer, status: &str) -> Vec<Value> {
     let id = &answer.id;
     let mut items = Vec::new();
     if !answer.thoughts.is_empty() {
@@ -162,7 +162,8 @@ fn items(answer: &Answer, status: &str) -> Vec<Value> {
     let status = if answer.end == End::Length { "incomplete" } else { status };
     items.push(json!({"id": format!("msg_{id}"), "type": "message", "status": status,
         "content": [text_part(&answer.text())], "role": "assistant"}));
-    if let Some(call) = &answer.tool {
+    for call in &answer.calls {
+        let id = &call.id;
         items.push(json!({"id": format!("fc_{id}"), "type": "function_call", "status": status,
             "arguments": call.arguments.to_string(), "call_id": format!("call_{id}"), "name": call.name}));
     }
@@ -180,6 +181,8 @@ fn envelope(asked: &Asked, answer: &Answer, status: &str, output: &[Value], fini
         Value::Null
     };
     let incomplete = if status == "incomplete" { json!({"reason": "max_output_tokens"}) } else { Value::Null };
+    let setting = |name: &str| asked.body.pointer(&format!("/reasoning/{name}")).cloned().unwrap_or_default();
+    let reasoning = json!({"summary": setting("summary"), "effort": setting("effort")});
     json!({
         "id": format!("resp_{}", answer.id),
         "object": "response",
@@ -202,7 +205,7 @@ fn envelope(asked: &Asked, answer: &Answer, status: &str, output: &[Value], fini
         "frequency_penalty": 0,
         "top_logprobs": 0,
         "temperature": given("temperature", json!(0.8)),
-        "reasoning": given("reasoning", json!({"summary": null, "effort": null})),
+        "reasoning": reasoning,
         "usage": usage,
         "max_output_tokens": given("max_output_tokens", Value::Null),
         "max_tool_calls": null,

@@ -41,7 +41,7 @@ pub(crate) async fn answer(shared: &Arc<Shared>, parts: &Parts, body: Value) -> 
         ("POST", "/api/v1/models/unload") if v1 => unload(shared, &body).into(),
         ("POST", path) => match Api::of(path) {
             Some(Api::Messages) if !v1 => unexpected(parts).into(),
-            Some(api) if api.is_of(Kind::LmStudio) => generate(shared, Asked::read(api, body)).await,
+            Some(api) if api.is_of(Kind::LmStudio) => generate(shared, Asked::read(api, body, Vec::new())).await,
             _ => unexpected(parts).into(),
         },
         _ => unexpected(parts).into(),

@@ -9,6 +9,7 @@ pub mod compat;
 pub mod count;
 pub mod event;
 pub mod history;
+mod keep;
 pub mod names;
 pub mod note;
 pub mod opaque;
@@ -90,13 +91,18 @@ pub struct Asked {
     /// The JSON Schemas of the tools' arguments, by the names that the upstream was told. Only MiniMax's own form of
     /// calls needs them: it does not say which arguments are text. May be empty.
     pub tools: HashMap<String, Value>,
+    /// The stop sequences that the upstream could not be told: the answer is ended here.
+    pub stops: Vec<String>,
+    /// Whether the upstream could not be told to call one tool at a time: further calls are left out here.
+    pub one_call: bool,
 }
 
 impl Asked {
     /// Of a request without tools.
     #[must_use]
     pub fn new(api: UpstreamApi, provider: impl Into<String>, model: impl Into<String>) -> Self {
-        Self { api, provider: provider.into(), model: model.into(), tools: HashMap::new() }
+        let (provider, model) = (provider.into(), model.into());
+        Self { api, provider, model, tools: HashMap::new(), stops: Vec::new(), one_call: false }
     }
 
     /// Of a request that was written for `upstream`, its tools under `names`.
@@ -109,6 +115,23 @@ impl Asked {
             asked.tools = tools.collect();
         }
         asked
+    }
+
+    /// The same, taking over what `notes` says was left out and can be kept to here. Those notes go.
+    #[must_use]
+    pub fn keeping(mut self, prompt: &Prompt, notes: &mut Vec<Note>) -> Self {
+        notes.retain(|note| match note.name() {
+            "stop" => {
+                self.stops.clone_from(&prompt.sampling.stop);
+                self.stops.is_empty()
+            }
+            "parallel_tool_calls" => {
+                self.one_call = prompt.parallel_tools == Some(false);
+                !self.one_call
+            }
+            _ => true,
+        });
+        self
     }
 
     /// Whether the model is of the MiniMax M2 family, by its name.

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 
 use super::answer::{Reader, read_answer};
+use super::keep::Keep;
 use super::tell::{Writer, whole};
 use super::{Asked, Event, Note, Opening};
 use crate::error::Position;
@@ -19,6 +20,7 @@ const LONGEST_HISTORY: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub struct StreamTranslator {
     reader: Reader,
+    keep: Keep,
     writer: Writer,
     /// Whether the upstream may tell its usage after it has finished, as Chat does.
     late_usage: bool,
@@ -32,6 +34,7 @@ impl StreamTranslator {
     pub fn new(asked: &Asked, api: ClientApi, opening: Opening) -> Self {
         Self {
             reader: Reader::new(asked),
+            keep: Keep::new(asked),
             writer: Writer::new(api, opening),
             late_usage: asked.api == UpstreamApi::OpenaiCompletions,
             // Only Responses goes on from an answer by its id.
@@ -55,7 +58,7 @@ impl StreamTranslator {
         if self.writer.is_over() {
             return Bytes::new();
         }
-        let events = self.reader.read(frame);
+        let events = self.keep.pass(self.reader.read(frame));
         let counted = events.iter().any(|event| matches!(event, Event::Usage(_)));
         let out = self.tell(&events);
         // The end waits for what may come after it: a count, or the word that nothing does.
@@ -70,7 +73,7 @@ impl StreamTranslator {
         if self.writer.is_over() {
             return Bytes::new();
         }
-        let events = self.reader.end();
+        let events = self.keep.pass(self.reader.end());
         let out = self.tell(&events);
         let last = self.writer.end();
         if self.failure.is_none() && !self.writer.is_finished() {
@@ -146,7 +149,7 @@ pub fn translate_answer(
     opening: &Opening,
     body: &[u8],
 ) -> Result<(Bytes, Vec<Event>), Failure> {
-    let events = read_answer(asked, body);
+    let events = Keep::new(asked).pass(read_answer(asked, body));
     whole(api, opening, &events).map(|body| (body, events))
 }
 

@@ -67,8 +67,7 @@ impl Writer {
     }
 
     /// The same, after a [`Heart`](crate::heartbeat::Heart) has beaten at least once and stands at `at`: a Responses
-    /// stream is not created twice, and its numbers go on; Chat's role is not told twice, since OpenAI's SDK would add
-    /// the two up. The id of the opening must be the one of `at`.
+    /// stream is not created twice, and its numbers go on. The id of the opening must be the one of `at`.
     #[must_use]
     pub fn after_heartbeats(mut self, at: &Position) -> Self {
         match &mut self.form {
@@ -76,8 +75,8 @@ impl Writer {
                 responses.go_on_at(at.sequence);
                 self.told.started = true;
             }
-            Form::Chat(_) => self.told.started = true,
-            Form::Responses(_) | Form::Messages(_) => {}
+            // A heartbeat of Chat tells no role, and Messages' pings may come first.
+            Form::Responses(_) | Form::Chat(_) | Form::Messages(_) => {}
         }
         self
     }

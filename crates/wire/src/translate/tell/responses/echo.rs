@@ -1,6 +1,6 @@
 //! What a response object repeats of its request.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Opening;
 use crate::error::{Position, response_object};
@@ -35,6 +35,16 @@ pub(super) fn constant(opening: &Opening) -> String {
     let Value::Object(mut members) = response_object(&at, "in_progress") else { return String::new() };
     for own in ["id", "object", "created_at", "status", "error", "incomplete_details", "output", "usage"] {
         members.remove(own);
+    }
+    // Members that the published schema requires. Their values are OpenAI's where nothing was said; when it was done is
+    // not known here.
+    let required = json!({
+        "background": false, "completed_at": null, "frequency_penalty": 0, "max_tool_calls": null,
+        "presence_penalty": 0, "prompt_cache_key": null, "safety_identifier": null, "service_tier": "default",
+        "temperature": 1, "top_logprobs": 0, "top_p": 1,
+    });
+    if let Value::Object(required) = required {
+        members.extend(required);
     }
     for (key, value) in opening.echo.as_object().into_iter().flatten() {
         if ECHOED.contains(&key.as_str()) && !value.is_null() {
