@@ -6,10 +6,10 @@ target   = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 display  = $(if $(DISPLAY)$(WAYLAND_DISPLAY),yes,$(if $(filter Darwin,$(shell uname -s)),yes))
 ui_files = $(shell find ui/src icons -type f) ui/index.html ui/vite.config.ts ui/package.json
 
-.PHONY: test-conformance test-clients help run demo build build-cli test test-rust test-ui test-desktop test-openclaw test-runtimes bench lint icons clean
+.PHONY: help run demo build build-cli test test-rust test-ui test-desktop test-openclaw test-runtimes test-conformance test-clients bench lint icons clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build, then start the tray application (without a display: `pilotlight serve`)
 ifeq ($(display),yes)
@@ -68,11 +68,12 @@ test-openclaw: ## OpenClaw itself, in both versions, on the files that we write 
 bench: ## Times of what has to be quick, beside what it is built on
 	$(CARGO) bench -p json5-edit --bench megabyte
 	$(CARGO) bench -p pilotlight-config --bench megabyte
-test-conformance: ## llmprobe's assertions, with each upstream API behind (installs it from npm)
+
+test-conformance: ui/dist/index.html ## llmprobe's assertions, with each upstream API behind (installs it from npm)
 	$(CARGO) build -p pilotlight-cli -p pilotlight-simulator
 	scripts/test-conformance
 
-test-clients: ## Real clients, unmodified, with each upstream API behind (installs them from npm and PyPI)
+test-clients: ui/dist/index.html ## Real clients, unmodified, with each upstream API behind (installs them from npm and PyPI)
 	$(CARGO) build -p pilotlight-cli -p pilotlight-simulator
 	scripts/test-clients
 
