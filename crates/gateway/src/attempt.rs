@@ -36,7 +36,7 @@ pub enum Held {
     /// A stream, up to its first content.
     Stream(Box<HeldStream>),
     /// A whole body.
-    Whole(WholeAnswer),
+    Whole(Box<WholeAnswer>),
 }
 
 /// A stream that has shown content.
@@ -140,7 +140,7 @@ pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, 
     };
     match read_body(exchange.api, &body) {
         Answer::Whole(usage) => {
-            Ok(Held::Whole(WholeAnswer { target: target.clone(), status, headers, body, model, usage }))
+            Ok(Held::Whole(Box::new(WholeAnswer { target: target.clone(), status, headers, body, model, usage })))
         }
         Answer::Failed(failure) => Err(Miss::told(Code::ErrorBody, failure)),
         Answer::Malformed(what) => Err(Miss::new(Code::Malformed, what)),

@@ -258,7 +258,7 @@ impl Walk<'_> {
             let (status, headers, body) = (answer.status, answer.headers, answer.body);
             let answer =
                 crate::attempt::WholeAnswer { target: target.clone(), status, headers, body, model: None, usage: None };
-            return Some(Held::Whole(answer));
+            return Some(Held::Whole(Box::new(answer)));
         }
         if let Some(until) = health.failed(target, &miss) {
             self.resting.push((until, target.clone()));
