@@ -139,3 +139,27 @@ pub(crate) async fn provider_models(link: State<'_, Link>, request: Value) -> Re
 pub(crate) async fn provider_key(link: State<'_, Link>, request: Value) -> Result<Value, CommandError> {
     edit(&link, "provider/key", request).await
 }
+
+/// The tools that can be connected, and how each stands.
+#[tauri::command]
+pub(crate) async fn connect_tools(link: State<'_, Link>) -> Result<Value, CommandError> {
+    edit(&link, "connect", Value::Null).await
+}
+
+/// What connecting or disconnecting a tool would change.
+#[tauri::command]
+pub(crate) async fn connect_preview(link: State<'_, Link>, request: Value) -> Result<Value, CommandError> {
+    edit(&link, "connect/preview", request).await
+}
+
+/// Connects or disconnects a tool.
+#[tauri::command]
+pub(crate) async fn connect_apply(link: State<'_, Link>, request: Value) -> Result<Value, CommandError> {
+    edit(&link, "connect/apply", request).await
+}
+
+/// Tries a connection with one small request.
+#[tauri::command]
+pub(crate) async fn connect_verify(link: State<'_, Link>, request: Value) -> Result<Value, CommandError> {
+    edit(&link, "connect/verify", request).await
+}

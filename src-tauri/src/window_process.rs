@@ -59,6 +59,10 @@ pub(crate) fn run() -> ExitCode {
             commands::provider_test,
             commands::provider_models,
             commands::provider_key,
+            commands::connect_tools,
+            commands::connect_preview,
+            commands::connect_apply,
+            commands::connect_verify,
         ])
         .manage(Link { state: watch::Sender::new(None), asked: AtomicU64::new(0), waiting: Mutex::default() })
         .setup(move |app| {

@@ -15,9 +15,9 @@ use futures::Stream;
 use serde::Deserialize;
 
 use crate::commands::Commands;
-use crate::editor::{COMMANDS, Editor, READS};
 use crate::error::CommandError;
 use crate::notice::{NoticeActionKind, NoticeKind};
+use crate::page_commands::Pages;
 use crate::state::AppState;
 
 /// The routes below `/pilotlight`.
@@ -38,20 +38,20 @@ pub(crate) fn routes(commands: Commands) -> Router {
 /// More than this is no draft. A configuration has at most 8 MiB, and its text grows when it is put into JSON.
 const LARGEST_DRAFT: usize = 32 << 20;
 
-/// The editor's routes below `/pilotlight`.
-pub(crate) fn editor_routes(editor: &Editor) -> Router {
+/// The routes of the editor and of the Connect page below `/pilotlight`.
+pub(crate) fn page_routes(pages: &Pages) -> Router {
     let mut router = Router::new();
-    for name in READS {
-        let editor = editor.clone();
-        let read = async move || answer(editor.ask(name, serde_json::Value::Null).await);
+    for name in Pages::reads() {
+        let pages = pages.clone();
+        let read = async move || answer(pages.ask(name, serde_json::Value::Null).await);
         router = router.route(&format!("/pilotlight/{name}"), get(read));
     }
-    for name in COMMANDS {
-        let editor = editor.clone();
+    for name in Pages::commands() {
+        let pages = pages.clone();
         let ask = async move |body: Bytes| {
             let body = if body.is_empty() { Ok(serde_json::Value::Null) } else { serde_json::from_slice(&body) };
             answer(match body {
-                Ok(body) => editor.ask(name, body).await,
+                Ok(body) => pages.ask(name, body).await,
                 Err(_) => Err(CommandError::new("bad-request", "the body of this request is no JSON")),
             })
         };

@@ -16,6 +16,7 @@ mod local_models;
 mod location;
 mod notice;
 mod notices;
+mod page_commands;
 mod recompose;
 mod reducer;
 pub mod running;
@@ -151,13 +152,13 @@ impl Engine {
         self.inner.commands.unmute(Some(kind));
     }
 
-    /// What the Models page asks for, by the names of the paths below `/pilotlight`, such as `config/preview`; `body`
-    /// and answer are what [`editor::types`] has for it. No secret is in the answer.
+    /// What the Models and Connect pages ask for, by the names of the paths below `/pilotlight`, such as
+    /// `config/preview`; `body` and answer are what [`editor::types`] and [`connect::types`] have for it. No secret is in the answer.
     ///
     /// # Errors
     /// When there is no such thing to ask, the body is another, or it cannot be done.
     pub async fn edit(&self, name: &str, body: serde_json::Value) -> Result<serde_json::Value, CommandError> {
-        self.inner.editor.ask(name, body).await
+        self.inner.pages.ask(name, body).await
     }
 
     /// The token that clients are asked for, if any.

@@ -19,12 +19,14 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{open_to_others, token};
 use crate::commands::Commands;
 use crate::compose::compose;
+use crate::connect::Connections;
 use crate::editor::Editor;
 use crate::error::StartError;
 use crate::listener::Listener;
 use crate::local_models::KeptModels;
 use crate::notice::Notice;
 use crate::notices::{NoticeBoard, NoticeLog};
+use crate::page_commands::Pages;
 use crate::recompose::{Inputs, Outputs, recompose};
 use crate::reducer::{Reducer, Sources};
 use crate::running::{Claim, Refused};
@@ -38,7 +40,7 @@ const NOTICES: usize = 64;
 /// The engine's parts.
 pub(crate) struct Inner {
     pub(crate) commands: Commands,
-    pub(crate) editor: Editor,
+    pub(crate) pages: Pages,
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) token: watch::Receiver<Option<Secret>>,
     pub(crate) home: Home,
@@ -112,6 +114,12 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
     let (endpoint_out, endpoint) = watch::channel(None);
     let (states_out, states) = watch::channel(Arc::new(AppState::empty()));
     let (notices, _) = broadcast::channel(NOTICES);
+    let connections = Connections {
+        location: config.location().clone(),
+        environment: Arc::new(options.environment.clone()),
+        settings: settings.watch(),
+        states: states.clone(),
+    };
     let editor = Editor::new(config.clone(), options.environment.clone(), settings.watch(), states.clone());
     let notice_log = NoticeLog::default();
     let commands = Commands {
@@ -121,7 +129,8 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
         notices: notice_log.clone(),
         states,
     };
-    let own = control::routes(commands.clone()).merge(control::editor_routes(&editor));
+    let asked = Pages { editor, connections };
+    let own = control::routes(commands.clone()).merge(control::page_routes(&asked));
     let own = pilotlight_gateway::guard(own, routes.clone());
     let mut router = pilotlight_gateway::router(gateway).merge(own);
     if let Some(pages) = options.pages {
@@ -158,7 +167,7 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
     let _ = wait_for_first.wait_for(|state| state.endpoint.is_some()).await;
 
     Ok(Inner {
-        editor,
+        pages: asked,
         commands,
         notices,
         token: token_now,

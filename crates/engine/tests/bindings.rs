@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use pilotlight_engine::connect::types::{ConnectOutcome, ConnectRequest, ToolView, Verification};
 use pilotlight_engine::editor::types::{
     ConfigDocument, ConfigDraft, ConfigPreview, FetchedModel, HistoryEntry, KeyKept, KeyRequest, ProviderRequest,
     ProviderTest, RestoreRequest, Saved,
@@ -33,6 +34,10 @@ fn the_committed_bindings_are_current() {
     ProviderTest::export_all(&config).unwrap();
     RestoreRequest::export_all(&config).unwrap();
     Saved::export_all(&config).unwrap();
+    ConnectOutcome::export_all(&config).unwrap();
+    ConnectRequest::export_all(&config).unwrap();
+    ToolView::export_all(&config).unwrap();
+    Verification::export_all(&config).unwrap();
 
     if std::env::var_os("UPDATE_BINDINGS").is_some() {
         let _ = fs::remove_dir_all(&committed);

@@ -1,7 +1,9 @@
 // Which page is shown: the address's fragment says it.
 import { createSubscriber } from 'svelte/reactivity'
 
-export type PageName = 'overview' | 'models'
+export type PageName = 'overview' | 'models' | 'connect'
+
+const NAMED = ['models', 'connect'] as const
 
 class PageLocation {
   #subscribe = createSubscriber((update) => {
@@ -11,7 +13,8 @@ class PageLocation {
 
   get name(): PageName {
     this.#subscribe()
-    return new URLSearchParams(window.location.hash.slice(1)).has('models') ? 'models' : 'overview'
+    const fragment = new URLSearchParams(window.location.hash.slice(1))
+    return NAMED.find((name) => fragment.has(name)) ?? 'overview'
   }
 }
 

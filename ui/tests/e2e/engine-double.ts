@@ -9,7 +9,9 @@ import { CommandError } from '../../src/lib/backend/backend'
 import type { AppState } from '../../src/lib/bindings/AppState'
 import type { Body } from '../../src/lib/models/draft'
 import type { KeyChange } from '../../src/lib/models/types'
+import type { ConnectRequest } from '../../src/lib/bindings/ConnectRequest'
 import { ConfigDouble } from '../fixtures/configuration'
+import { ConnectionsDouble } from '../fixtures/connections'
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url))
 const TYPES: Record<string, string> = {
@@ -26,7 +28,7 @@ export interface Command {
   model: string
 }
 
-type Asked = Body & KeyChange & { label?: string }
+type Asked = Body & KeyChange & ConnectRequest & { label?: string }
 
 export class EngineDouble {
   readonly token = 'pl-test-token'
@@ -36,6 +38,8 @@ export class EngineDouble {
   onCommand: (command: Command) => Promise<void> | void = () => undefined
   /** The configuration, to look at and to edit. A write is published like the engine's. */
   config = new ConfigDouble()
+  /** Other tools. */
+  readonly connections = new ConnectionsDouble()
   #state: AppState
   #server: Server
   #port = 0
@@ -133,11 +137,11 @@ export class EngineDouble {
 
   /** What answers a question of the Models page. */
   #editor(name: string, body: Asked | null): (() => Promise<unknown>) | undefined {
-    const { config } = this
+    const { config, connections } = this
     config.onWrite = (revision) => {
       this.state = { ...this.#state, config: { ...this.#state.config, revision } }
     }
-    if (body === null) return { config: () => config.config(), 'config/history': () => config.configHistory() }[name]
+    if (body === null) return { config: () => config.config(), 'config/history': () => config.configHistory(), connect: () => connections.connectTools() }[name]
     const { label = '', ...draft } = body
     return {
       'config/preview': () => config.configPreview(draft),
@@ -150,6 +154,9 @@ export class EngineDouble {
       'provider/test': () => config.providerTest(body),
       'provider/models': () => config.providerModels(body),
       'provider/key': () => config.providerKey(body),
+      'connect/preview': () => connections.connectPreview(body),
+      'connect/apply': () => connections.connectApply(body),
+      'connect/verify': () => connections.connectVerify(),
     }[name]
   }
 

@@ -2,8 +2,14 @@
 import type { AppState } from '../../src/lib/bindings/AppState'
 import { CommandError, type Backend, type Connection } from '../../src/lib/backend/backend'
 import { ConfigDouble } from '../fixtures/configuration'
+import { ConnectionsDouble } from '../fixtures/connections'
 
 export class FakeBackend extends ConfigDouble implements Backend {
+  readonly connections = new ConnectionsDouble()
+  connectTools = () => this.connections.connectTools()
+  connectPreview = this.connections.connectPreview
+  connectApply = this.connections.connectApply
+  connectVerify = () => this.connections.connectVerify()
   commands: [name: string, model: string][] = []
   #pending: { resolve: () => void; reject: (error: CommandError) => void }[] = []
   #onState: (state: AppState) => void = () => undefined

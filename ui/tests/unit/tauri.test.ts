@@ -106,6 +106,10 @@ test('the editor’s commands: one parameter, and what a conflict brings', async
   await backend.providerTest({ provider: 'a' })
   await backend.providerModels({ provider: 'a' })
   await backend.providerKey({ provider: 'a', place: 'keychain', value: 'k' })
+  await backend.connectTools()
+  await backend.connectPreview({ tool: 'codex', disconnect: true })
+  await backend.connectApply({ tool: 'codex', disconnect: false })
+  await backend.connectVerify({ tool: 'codex', disconnect: false })
   expect(ipc.invoke.mock.calls).toEqual([
     ['config', undefined],
     ['config_preview', { request: draft }],
@@ -119,6 +123,10 @@ test('the editor’s commands: one parameter, and what a conflict brings', async
     ['provider_test', { request: { provider: 'a' } }],
     ['provider_models', { request: { provider: 'a' } }],
     ['provider_key', { request: { provider: 'a', place: 'keychain', value: 'k' } }],
+    ['connect_tools', undefined],
+    ['connect_preview', { request: { tool: 'codex', disconnect: true } }],
+    ['connect_apply', { request: { tool: 'codex', disconnect: false } }],
+    ['connect_verify', { request: { tool: 'codex', disconnect: false } }],
   ])
   const details = { files: [{ path: '/f', ours: 'a', theirs: 'b' }] }
   ipc.invoke.mockRejectedValue({ code: 'conflict', message: 'It changed.', details })

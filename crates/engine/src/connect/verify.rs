@@ -6,10 +6,11 @@ use std::time::Duration;
 use pilotlight_config::connect::Tool;
 use pilotlight_wire::Secret;
 use reqwest::StatusCode;
-use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use url::Url;
+
+use super::Verification;
 
 /// A cold model may have to load first.
 const MOST: Duration = Duration::from_secs(120);
@@ -17,21 +18,6 @@ const MOST: Duration = Duration::from_secs(120);
 const SETTLES: Duration = Duration::from_secs(5);
 /// How often it is asked again meanwhile.
 const AGAIN: Duration = Duration::from_millis(200);
-
-/// What came of the request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ts_rs::TS)]
-#[serde(rename_all = "camelCase")]
-pub struct Verification {
-    /// Whether there was an answer.
-    pub ok: bool,
-    /// The ref of the model that answered.
-    pub model: Option<String>,
-    /// How long it took.
-    #[ts(type = "number")]
-    pub milliseconds: u64,
-    /// Why there was none.
-    pub message: Option<String>,
-}
 
 /// The address that clients on this machine are given for one that an engine listens on: with a loopback address in the
 /// place of "every address", and no slash at the end.

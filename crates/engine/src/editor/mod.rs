@@ -166,7 +166,7 @@ impl Editor {
     }
 }
 
-fn read<T: DeserializeOwned>(body: Value) -> Result<T, CommandError> {
+pub(crate) fn read<T: DeserializeOwned>(body: Value) -> Result<T, CommandError> {
     // What serde says may repeat part of the body, which may be a key.
     serde_json::from_value(body).map_err(|error| {
         let words = error.to_string();
@@ -176,7 +176,7 @@ fn read<T: DeserializeOwned>(body: Value) -> Result<T, CommandError> {
     })
 }
 
-fn written<T: Serialize>(value: &T) -> Result<Value, CommandError> {
+pub(crate) fn written<T: Serialize>(value: &T) -> Result<Value, CommandError> {
     serde_json::to_value(value)
         .map_err(|error| CommandError::new("failed", format!("no answer could be written: {error}")))
 }

@@ -3,6 +3,10 @@
 import type { AppState } from '../bindings/AppState'
 import type { NoticeActionKind } from '../bindings/NoticeActionKind'
 import type { NoticeKind } from '../bindings/NoticeKind'
+import type { ConnectOutcome } from '../bindings/ConnectOutcome'
+import type { ConnectRequest } from '../bindings/ConnectRequest'
+import type { ToolView } from '../bindings/ToolView'
+import type { Verification } from '../bindings/Verification'
 import type { Body } from '../models/draft'
 import type {
   ConfigDocument,
@@ -67,8 +71,20 @@ export interface ConfigBackend {
   providerKey(change: KeyChange): Promise<KeyKept>
 }
 
+/** Other tools' settings, so that their requests come to the engine. Keys are hidden in whatever comes from here. */
+export interface ConnectBackend {
+  /** The tools that can be connected, and how each stands. */
+  connectTools(): Promise<ToolView[]>
+  /** What connecting or disconnecting one would change. Nothing is written. */
+  connectPreview(request: ConnectRequest): Promise<ConnectOutcome>
+  /** Connects or disconnects one. */
+  connectApply(request: ConnectRequest): Promise<ConnectOutcome>
+  /** Sends one small request as the tool would. */
+  connectVerify(request: ConnectRequest): Promise<Verification>
+}
+
 /** The engine, as the UI sees it. Every command rejects with a {@link CommandError}. */
-export interface Backend extends ConfigBackend {
+export interface Backend extends ConfigBackend, ConnectBackend {
   /** Calls back with every state from now on, the present one first. Returns what ends it. */
   subscribe(onState: (state: AppState) => void, onConnection: (connection: Connection) => void): () => void
   /** Makes a model, by ref or alias, the primary. */

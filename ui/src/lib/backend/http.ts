@@ -2,6 +2,10 @@
 import type { AppState } from '../bindings/AppState'
 import type { NoticeActionKind } from '../bindings/NoticeActionKind'
 import type { NoticeKind } from '../bindings/NoticeKind'
+import type { ConnectOutcome } from '../bindings/ConnectOutcome'
+import type { ConnectRequest } from '../bindings/ConnectRequest'
+import type { ToolView } from '../bindings/ToolView'
+import type { Verification } from '../bindings/Verification'
 import type { Body } from '../models/draft'
 import type {
   ConfigDocument,
@@ -141,6 +145,22 @@ export class HttpBackend implements Backend {
 
   providerKey(change: KeyChange): Promise<KeyKept> {
     return this.#answer('provider/key', change)
+  }
+
+  connectTools(): Promise<ToolView[]> {
+    return this.#read('connect')
+  }
+
+  connectPreview(request: ConnectRequest): Promise<ConnectOutcome> {
+    return this.#answer('connect/preview', request)
+  }
+
+  connectApply(request: ConnectRequest): Promise<ConnectOutcome> {
+    return this.#answer('connect/apply', request)
+  }
+
+  connectVerify(request: ConnectRequest): Promise<Verification> {
+    return this.#answer('connect/verify', request)
   }
 
   useToken(token: string): void {

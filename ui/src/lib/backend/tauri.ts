@@ -4,6 +4,10 @@ import { listen } from '@tauri-apps/api/event'
 import type { AppState } from '../bindings/AppState'
 import type { NoticeActionKind } from '../bindings/NoticeActionKind'
 import type { NoticeKind } from '../bindings/NoticeKind'
+import type { ConnectOutcome } from '../bindings/ConnectOutcome'
+import type { ConnectRequest } from '../bindings/ConnectRequest'
+import type { ToolView } from '../bindings/ToolView'
+import type { Verification } from '../bindings/Verification'
 import type { Body } from '../models/draft'
 import type {
   ConfigDocument,
@@ -131,6 +135,22 @@ export class TauriBackend implements Backend {
 
   providerKey(change: KeyChange): Promise<KeyKept> {
     return command('provider_key', { request: change })
+  }
+
+  connectTools(): Promise<ToolView[]> {
+    return command('connect_tools')
+  }
+
+  connectPreview(request: ConnectRequest): Promise<ConnectOutcome> {
+    return command('connect_preview', { request })
+  }
+
+  connectApply(request: ConnectRequest): Promise<ConnectOutcome> {
+    return command('connect_apply', { request })
+  }
+
+  connectVerify(request: ConnectRequest): Promise<Verification> {
+    return command('connect_verify', { request })
   }
 
   copyEndpoint(): Promise<void> {
