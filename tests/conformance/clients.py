@@ -217,28 +217,41 @@ LOAD, PATIENCE = 40, 15
 
 
 def cold_load(commands):
-    """A local model that takes LOAD seconds to load, asked by clients that wait PATIENCE seconds for a sign of life."""
+    """A local model that takes LOAD seconds to load, asked by clients that wait PATIENCE seconds for a sign of life: straight,
+    where they must give up (or their patience was not set), and through Pilot Light."""
     problems = 0
     print(f"\nA cold load of {LOAD} s, asked by clients that give up after {PATIENCE} s of silence:")
     for name, command in commands.items():
         if not hasattr(CLIENTS[name], "patient"):
             continue
-        with Clients(simulators=[]) as world:
-            world.simulate("lmstudio", "lmstudio", "--model", f"slow-model:{LOAD * 1000}")
-            model = {"id": "slow-model", "name": "slow", "contextWindow": 100_000, "maxTokens": 8_000, "input": ["text"]}
-            provider = {"baseUrl": f"{world.bases['lmstudio']}/v1", "api": "openai-responses", "apiKey": "lmstudio",
-                        "models": [model]}
-            world.serve({"models": {"providers": {"lmstudio": provider}},
-                         "agents": {"defaults": {"model": {"primary": "lmstudio/slow-model"}}}}, hosted=False)
-            began = time.monotonic()
-            try:
-                CLIENTS[name](world, command, 0).patient("lmstudio/slow-model", PATIENCE)
-                result = f"answered after {time.monotonic() - began:.1f} s"
-            except Failed as failed:
-                problems += 1
-                result = f"FAILED after {time.monotonic() - began:.1f} s: {failed}"
-        print(f"  {name:18}{result}", flush=True)
+        straight, words = asked_cold(name, command, through=False)
+        gave_up = f"gives up after {straight:.1f} s" if words else f"waits all the same, {straight:.1f} s"
+        seconds, failed = asked_cold(name, command, through=True)
+        problems += bool(failed)
+        result = f"FAILED after {seconds:.1f} s: {failed}" if failed else f"answered after {seconds:.1f} s"
+        print(f"  {name:18}straight it {gave_up}; through us {result}", flush=True)
     return problems
+
+
+def asked_cold(name, command, through):
+    """Seconds, and why it failed if it did."""
+    with Clients(simulators=[]) as world:
+        world.simulate("lmstudio", "lmstudio", "--model", f"slow-model:{LOAD * 1000}")
+        base, model = world.bases["lmstudio"], "slow-model"
+        if through:
+            row = {"id": model, "name": "slow", "contextWindow": 100_000, "maxTokens": 8_000, "input": ["text"]}
+            provider = {"baseUrl": f"{base}/v1", "api": "openai-responses", "apiKey": "lmstudio", "models": [row]}
+            model = f"lmstudio/{model}"
+            world.serve({"models": {"providers": {"lmstudio": provider}},
+                         "agents": {"defaults": {"model": {"primary": model}}}}, hosted=False)
+        else:
+            world.ours = base
+        began = time.monotonic()
+        try:
+            CLIENTS[name](world, command, 0).patient(model, PATIENCE)
+            return time.monotonic() - began, None
+        except Failed as failed:
+            return time.monotonic() - began, failed
 
 
 def main():
