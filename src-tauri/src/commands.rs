@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use pilotlight_engine::{CommandError, NoticeActionKind, NoticeKind};
 use pilotlight_engine::state::AppState;
+use pilotlight_engine::{CommandError, NoticeActionKind, NoticeKind};
 use serde_json::Value;
 use tauri::State;
 

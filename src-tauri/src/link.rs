@@ -5,8 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use pilotlight_engine::{CommandError, NoticeActionKind, NoticeKind};
 use pilotlight_engine::state::AppState;
+use pilotlight_engine::{CommandError, NoticeActionKind, NoticeKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

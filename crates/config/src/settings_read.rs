@@ -430,7 +430,7 @@ fn parse_size(text: &str) -> Option<u64> {
     };
     let bytes = number.parse::<f64>().ok()? * unit;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within these bounds")]
-    (bytes >= 1.0 && bytes < 1e18).then_some(bytes as u64)
+    (1.0..1e18).contains(&bytes).then_some(bytes as u64)
 }
 
 /// Whether two names differ, their case apart, by no more than one letter that is added, left out, changed, or exchanged
