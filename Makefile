@@ -6,7 +6,7 @@ target   = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 display  = $(if $(DISPLAY)$(WAYLAND_DISPLAY),yes,$(if $(filter Darwin,$(shell uname -s)),yes))
 ui_files = $(shell find ui/src icons -type f) ui/index.html ui/vite.config.ts ui/package.json
 
-.PHONY: help run demo build build-cli test test-rust test-ui test-desktop test-openclaw test-runtimes test-conformance test-clients bench lint icons clean
+.PHONY: help run demo build build-cli test test-rust test-ui test-desktop test-openclaw test-runtimes test-conformance test-clients bench bench-gateway lint icons clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,13 @@ test-openclaw: ## OpenClaw itself, in both versions, on the files that we write 
 bench: ## Times of what has to be quick, beside what it is built on
 	$(CARGO) bench -p json5-edit --bench megabyte
 	$(CARGO) bench -p pilotlight-config --bench megabyte
+	@$(MAKE) --no-print-directory bench-gateway
+
+
+# PEERS=1 also measures LiteLLM and the Portkey gateway, and installs them outside the repository first.
+bench-gateway: ui/dist/index.html ## What the proxy adds to a request, beside a bare one and nginx
+	$(CARGO) build --release -p pilotlight-cli -p pilotlight-bench
+	target/release/pilotlight-bench $$(scripts/bench-peers $(PEERS)) $(BENCH)
 
 test-conformance: ui/dist/index.html ## llmprobe's assertions, with each upstream API behind (installs it from npm)
 	$(CARGO) build -p pilotlight-cli -p pilotlight-simulator

@@ -32,6 +32,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("pilotlight-simulator", &[]),
+    // Measures the built program, so it is built from nothing of ours.
+    ("pilotlight-bench", &[]),
     (
         "pilotlight-cli",
         &["json5-edit", "pilotlight-wire", "pilotlight-config", "pilotlight-engine", "pilotlight-simulator"],

@@ -1,8 +1,9 @@
-//! The thread that owns the database connection. It takes what waits in its queue as one transaction.
+//! The thread that owns the database connection. It takes what comes within a moment as one transaction.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
@@ -10,6 +11,12 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use crate::{LedgerError, ServedRequest};
+
+/// How long entries are gathered for one transaction: under load, one for each would take as much of the processor as
+/// serving the request did. A question writes them at once, and so does the end.
+const GATHER: Duration = Duration::from_millis(50);
+/// The most entries of one transaction.
+const LARGEST: usize = 1000;
 
 type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
 
@@ -60,8 +67,10 @@ struct Database {
 impl Database {
     fn run(mut self, queue: &Receiver<Order>) {
         while let Ok(first) = queue.recv() {
+            let begun = Instant::now();
             let mut entries = Vec::new();
-            for order in std::iter::once(first).chain(queue.try_iter()) {
+            let mut next = Some(first);
+            while let Some(order) = next {
                 match order {
                     Order::Record(entry) => entries.push(*entry),
                     question => {
@@ -69,6 +78,11 @@ impl Database {
                         self.answer(question);
                     }
                 }
+                next = if entries.is_empty() || entries.len() >= LARGEST {
+                    None
+                } else {
+                    queue.recv_timeout(GATHER.saturating_sub(begun.elapsed())).ok()
+                };
             }
             self.write(&entries);
         }
