@@ -88,12 +88,12 @@ class World(contextlib.ExitStack):
         self.app = None
         return self
 
-    def explain(self):
-        """Shows what the program said, for a test that failed."""
+    def explain(self, name="failure"):
+        """Shows what the program said, for a test that failed, and keeps a picture of that name."""
         if self.log.exists():
             print(f"\n--- the program's standard error ---\n{self.log.read_text()[-6000:]}---", flush=True)
         print(f"--- notifications: {self.notifications.seen}", flush=True)
-        screenshot("failure")
+        screenshot(name)
 
     def simulator(self, kind, *options):
         """Starts a simulated server."""

@@ -21,6 +21,7 @@ const SHOWN: Record<string, () => AppState> = {
   trouble: () => states.trouble(),
   cooling: () => states.coolingDown(),
   unchained: () => states.warm({ chain: [], answering: null, light: 'trouble', status: 'No model in the chain', models: states.warm().models.map((model) => ({ ...model, place: null })) }),
+  told: () => states.told(),
   fresh: () => states.fresh(),
   empty: () => states.empty(),
   stopped: () => states.stopped(),
@@ -52,6 +53,8 @@ describe.each(LOOKS)('$width wide, $scheme', (look) => {
     await page.locator(`main [data-light="${engine.state.light}"]`).waitFor()
     await page.getByText(engine.state.config.path).first().waitFor()
     if (name === 'cooling') await page.getByText('Opus is cooling down').waitFor()
+    if (name === 'told') await page.getByRole('heading', { name: 'Notices' }).scrollIntoViewIfNeeded()
+    else await page.evaluate(() => scrollTo(0, 0))
     await page.screenshot({ path: `${RESULTS}overview-${name}-${look.width}-${look.scheme}.png` })
     expect(await violations(page)).toEqual([])
     expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0)
