@@ -22,7 +22,8 @@ pub struct Forgotten {
     pub provider: String,
     /// The model it was about; none: every model of the provider.
     pub model: Option<ModelRef>,
-    /// As in [`crate::state::CooldownSummary`].
+    /// As in [`crate::state::CooldownSummary`]; `given-up`: the keeper had given up to load the model, since it would not
+    /// stay.
     pub cause: String,
 }
 
@@ -66,7 +67,8 @@ impl Commands {
         Ok(model)
     }
 
-    /// Forgets breakers and cool-downs, of one provider or of all: the next request asks them again.
+    /// Forgets breakers and cool-downs, of one provider or of all: the next request asks them again. Models that the
+    /// keeper gave up are loaded again.
     pub(crate) fn retry(&self, provider: Option<&str>) -> Result<Vec<Forgotten>, CommandError> {
         if let Some(provider) = provider {
             let state = self.state();
@@ -77,14 +79,17 @@ impl Commands {
                 return Err(CommandError::new("unknown-provider", message));
             }
         }
-        let forgotten = self.gateway.retry(provider).into_iter();
-        Ok(forgotten
-            .map(|cooldown| Forgotten {
-                provider: cooldown.provider,
-                model: cooldown.model,
-                cause: cooldown.cause.name().to_owned(),
-            })
-            .collect())
+        let cooling = self.gateway.retry(provider).into_iter().map(|cooldown| Forgotten {
+            provider: cooldown.provider,
+            model: cooldown.model,
+            cause: cooldown.cause.name().to_owned(),
+        });
+        let given_up = self.keeper.retry(provider).into_iter().map(|model| Forgotten {
+            provider: model.provider().to_owned(),
+            model: Some(model),
+            cause: "given-up".to_owned(),
+        });
+        Ok(cooling.chain(given_up).collect())
     }
 
     /// Starts the server of a local provider, and returns when it answers. Without a name: that of the one provider

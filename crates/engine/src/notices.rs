@@ -315,7 +315,7 @@ fn of_occurrence(occurrence: &Occurrence, state: &AppState) -> Option<Telling> {
     match occurrence {
         // Whoever ejected it here knows.
         Occurrence::Unloaded { cause: Cause::UnloadedHere, .. } => None,
-        Occurrence::Unloaded { model, title, cause, reloading } => {
+        Occurrence::Unloaded { model, title, cause, evidence, reloading } => {
             let next = match (*reloading, stand_in(state, model)) {
                 (true, Some(hosted)) => format!("It is being reloaded; {hosted} answers meanwhile."),
                 (true, None) => "It is being reloaded; requests wait for it.".to_owned(),
@@ -325,7 +325,11 @@ fn of_occurrence(occurrence: &Occurrence, state: &AppState) -> Option<Telling> {
             notice(
                 NoticeKind::Unloaded,
                 format!("{title} was unloaded"),
-                format!("{}. {next}", sentence(&cause.to_string())),
+                if evidence.is_empty() {
+                    format!("{}. {next}", sentence(&cause.to_string()))
+                } else {
+                    format!("{}: {evidence}. {next}", sentence(&cause.to_string()))
+                },
                 Some(model),
             )
         }

@@ -9,7 +9,7 @@ use pilotlight_config::store::ConfigStore;
 use pilotlight_config::{ConfigLocation, Home};
 use pilotlight_gateway::Gateway;
 use pilotlight_ledger::Ledger;
-use pilotlight_runtime::Keeper;
+use pilotlight_runtime::{Keeper, KeeperOptions};
 use pilotlight_wire::Secret;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, broadcast, mpsc, watch};
@@ -99,7 +99,10 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
     let (composition_out, composition) = watch::channel(first);
     let ledger = Ledger::open(&home.ledger_file()).map_err(opening("the ledger"))?;
     forget_old(&ledger, now.ledger.keep_days).await;
-    let keeper = Keeper::spawn(plan);
+    let keeper = Keeper::spawn_with(
+        plan,
+        KeeperOptions { load_times: Some(home.folder().join("load-times.json")), ..KeeperOptions::default() },
+    );
     tokio::spawn(recompose(
         Inputs { config: config.watch(), settings: settings.watch(), keeper: keeper.state(), home: home.clone() },
         Outputs { token: token_out, routes: routes_out, plan: plan_out, composition: composition_out },

@@ -71,6 +71,45 @@ pub(crate) fn classify(seen: &Evidence<'_>) -> Cause {
     if orderly { Cause::EjectedByPerson } else { Cause::Unknown }
 }
 
+/// What a cause was read from, for a person; empty where the cause says it all.
+pub(crate) fn in_words(seen: &Evidence<'_>, cause: &Cause) -> String {
+    match cause {
+        Cause::IdleTtl => match (seen.departure, seen.idle_clock) {
+            (Some(Departure::Slept), _) => "its server says that it sleeps".to_owned(),
+            (_, Some(clock)) if seen.idle >= clock.saturating_sub(seen.slack) => {
+                format!("it was not used for {}, and its timer is set to {}", long(seen.idle), long(clock))
+            }
+            _ => "its server had said that it would go about now".to_owned(),
+        },
+        Cause::Evicted { by } => format!("{by} came into memory at that moment"),
+        Cause::Crashed { .. } if matches!(seen.trouble, Some((Trouble::Crashed | Trouble::Cut, _))) => {
+            "a request was told so".to_owned()
+        }
+        Cause::Crashed { .. } if seen.departure.is_some() => "its server says so".to_owned(),
+        Cause::EjectedByPerson if seen.departure.is_some() => {
+            "its server says that it was told to end it, and not from here".to_owned()
+        }
+        Cause::EjectedByPerson => {
+            "it has no idle timer, was idle, nothing came in its place, and its server goes on answering".to_owned()
+        }
+        Cause::Unknown => "it was idle, its timer was not up, and nothing came in its place".to_owned(),
+        Cause::Crashed { .. }
+        | Cause::UnloadedHere
+        | Cause::MadeRoom { .. }
+        | Cause::ServerStopped
+        | Cause::AppQuit => String::new(),
+    }
+}
+
+/// A length of time as people say it.
+fn long(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..100 => format!("{seconds} s"),
+        seconds @ 100..6_000 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3_600),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,8 @@ pub enum Occurrence {
         title: String,
         /// Why, most likely.
         cause: Cause,
+        /// What that was read from, in words; empty where the cause says it all.
+        evidence: String,
         /// Whether the keeper loads it again by itself.
         reloading: bool,
     },

@@ -40,6 +40,9 @@ pub struct LocalModel {
     /// Whether the keeper loads it by itself when it is cold. False too while it leaves the model alone because a
     /// person ejected it or because it would not stay.
     pub kept_warm: bool,
+    /// Whether the keeper gave up, since it would not stay. Until a person or a request that nobody else can answer
+    /// loads it, or [`crate::Keeper::retry`].
+    pub given_up: bool,
     /// Whether it can be loaded and unloaded from here.
     pub manageable: bool,
     /// The runtime's names for what is in memory of it; more than one means that it is there more than once.

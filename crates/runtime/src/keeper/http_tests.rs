@@ -56,7 +56,7 @@ impl Scene {
         let plan =
             Plan { providers: vec![provider], poll: Duration::from_millis(300), limits: crate::Limits::default() };
         let (sender, plans) = watch::channel(Arc::new(plan));
-        let keeper = Keeper::spawn_with(plans, KeeperOptions { app_ports, user_home: None });
+        let keeper = Keeper::spawn_with(plans, KeeperOptions { app_ports, user_home: None, load_times: None });
         Self { heard: keeper.occurrences(), keeper, _plan: sender }
     }
 

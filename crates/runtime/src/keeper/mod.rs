@@ -4,6 +4,8 @@
 //! Must not know: how any runtime is asked, or when anything is loaded.
 
 #[cfg(test)]
+mod day;
+#[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod http_tests;
@@ -11,6 +13,8 @@ mod jobs;
 mod owner;
 #[cfg(test)]
 mod tests;
+mod times;
+mod wake;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,6 +32,9 @@ use crate::detect::{ByAsking, Connect};
 use crate::{KeeperError, KeeperState, Loaded, Occurrence, Plan, RuntimeStatus, Trouble, WatchedProvider};
 
 use owner::{Command, Owner};
+use times::LoadTimes;
+pub(crate) use times::REMEMBERED;
+use wake::Calendar;
 
 /// So many occurrences wait for a slow listener before it misses the oldest.
 const OCCURRENCES: usize = 256;
@@ -48,11 +55,13 @@ pub struct KeeperOptions {
     pub app_ports: Vec<u16>,
     /// The user's home folder, where LM Studio keeps its settings.
     pub user_home: Option<PathBuf>,
+    /// Where it is kept how long each model's loads took; none: it is forgotten when the process ends.
+    pub load_times: Option<PathBuf>,
 }
 
 impl Default for KeeperOptions {
     fn default() -> Self {
-        Self { app_ports: APP_PORTS.to_vec(), user_home: std::env::home_dir() }
+        Self { app_ports: APP_PORTS.to_vec(), user_home: std::env::home_dir(), load_times: None }
     }
 }
 
@@ -83,11 +92,21 @@ impl Keeper {
 
     /// The same, told about the machine.
     pub fn spawn_with(plan: watch::Receiver<Arc<Plan>>, options: KeeperOptions) -> Self {
-        let KeeperOptions { app_ports, user_home } = options;
-        Self::start(plan, Arc::new(ByAsking::new(app_ports, user_home)))
+        let KeeperOptions { app_ports, user_home, load_times } = options;
+        Self::start_with(plan, Arc::new(ByAsking::new(app_ports, user_home)), Calendar::default(), load_times)
     }
 
-    pub(crate) fn start(mut plan: watch::Receiver<Arc<Plan>>, connect: Arc<dyn Connect>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn start(plan: watch::Receiver<Arc<Plan>>, connect: Arc<dyn Connect>) -> Self {
+        Self::start_with(plan, connect, Calendar::default(), None)
+    }
+
+    fn start_with(
+        mut plan: watch::Receiver<Arc<Plan>>,
+        connect: Arc<dyn Connect>,
+        calendar: Calendar,
+        load_times: Option<PathBuf>,
+    ) -> Self {
         let (publish, state) = watch::channel(Arc::new(KeeperState::default()));
         let (occurrences, _) = broadcast::channel(OCCURRENCES);
         let (links, links_seen) = watch::channel(Links::default());
@@ -98,6 +117,8 @@ impl Keeper {
             occurrences: occurrences.clone(),
             links,
             running: BTreeMap::new(),
+            times: LoadTimes::keep(load_times),
+            calendar,
         };
         // Before this returns, so that every model of the plan is known to whoever asks next.
         let first = plan.borrow_and_update().clone();
@@ -143,6 +164,18 @@ impl Keeper {
     pub async fn unload(&self, model: &ModelRef) -> Result<(), KeeperError> {
         let (reply, answer) = oneshot::channel();
         self.ask(model, Command::Unload { model: model.clone(), reply }, answer).await
+    }
+
+    /// A person wants what failed tried again: models whose loads failed or that would not stay. Those of a provider, or
+    /// all. Returns which these were.
+    pub fn retry(&self, provider: Option<&str>) -> Vec<ModelRef> {
+        let meant = |id: &str| provider.is_none_or(|provider| provider.eq_ignore_ascii_case(id));
+        for (_, link) in self.shared.links.borrow().iter().filter(|(id, _)| meant(id)) {
+            let _ = link.send(Command::Retry);
+        }
+        let state = self.shared.state.borrow().clone();
+        let given_up = state.models.iter().filter(|(model, local)| local.given_up && meant(model.provider()));
+        given_up.map(|(model, _)| model.clone()).collect()
     }
 
     /// A person wants the server of a provider started; returns when it answers. Only LM Studio on this machine can be,
@@ -230,6 +263,8 @@ struct Supervisor {
     occurrences: broadcast::Sender<Occurrence>,
     links: watch::Sender<Links>,
     running: BTreeMap<String, Running>,
+    times: LoadTimes,
+    calendar: Calendar,
 }
 
 struct Running {
@@ -305,6 +340,8 @@ impl Supervisor {
                     let owner = Owner::new(
                         provider.clone(),
                         (plan.poll, plan.limits),
+                        self.times.clone(),
+                        self.calendar.clone(),
                         self.connect.clone(),
                         self.publish.clone(),
                         self.occurrences.clone(),

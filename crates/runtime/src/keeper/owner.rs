@@ -15,6 +15,8 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info};
 
 use super::jobs::{self, Done, Made, Result as Outcome};
+use super::times::LoadTimes;
+use super::wake::{COMPARE, Calendar, Clocks};
 use crate::adapter::{Adapter, LookFailure, News};
 use crate::detect::Connect;
 use crate::track::{Effect, Track};
@@ -32,6 +34,7 @@ pub(super) enum Command {
     Start { reply: oneshot::Sender<Result<(), KeeperError>> },
     Trouble { model: ModelRef, trouble: Trouble, detail: String },
     Busy { model: ModelRef, begins: bool },
+    Retry,
 }
 
 /// So many commands are taken before the state is published again.
@@ -47,6 +50,8 @@ pub(super) struct Owner {
     adapter: Option<Arc<dyn Adapter>>,
     usable: bool,
     track: Track,
+    times: LoadTimes,
+    clocks: Clocks,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
     load: Option<AbortHandle>,
     /// Hears what the adapter in use tells by itself.
@@ -62,18 +67,23 @@ impl Owner {
     pub(super) fn new(
         provider: WatchedProvider,
         (poll, limits): (Duration, Limits),
+        times: LoadTimes,
+        calendar: Calendar,
         connect: Arc<dyn Connect>,
         publish: Arc<watch::Sender<Arc<KeeperState>>>,
         occurrences: broadcast::Sender<Occurrence>,
     ) -> Self {
         let mut track = Track::new(&provider.id, &provider.models, poll, Instant::now());
         track.limit(limits);
+        track.remember(|model| times.of(model));
         let owner = Self {
             provider: Arc::new(provider),
             connect,
             adapter: None,
             usable: false,
             track,
+            times,
+            clocks: Clocks::new(calendar),
             jobs: FuturesUnordered::new(),
             load: None,
             listening: None,
@@ -92,7 +102,8 @@ impl Owner {
         let mut batch = Vec::new();
         loop {
             self.act();
-            let deadline = self.track.deadline(Instant::now());
+            let compare = Instant::now() + COMPARE;
+            let deadline = self.track.deadline(Instant::now()).map_or(compare, |deadline| deadline.min(compare));
             tokio::select! {
                 taken = commands.recv_many(&mut batch, BATCH) => {
                     if taken == 0 {
@@ -103,17 +114,28 @@ impl Owner {
                     }
                 }
                 Some(done) = self.jobs.next() => self.done(done),
-                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
+                () = sleep_until(deadline) => self.wake(),
             }
         }
     }
 
+    /// Whatever comes, a sleep of the machine before it is taken into account first.
+    fn wake(&mut self) {
+        let Some(slept) = self.clocks.slept() else { return };
+        info!(provider = self.provider.id, ?slept, "the machine slept");
+        // Connections of before are of no use, and what is at the other end may be another.
+        self.usable = false;
+        self.track.woke(slept, Instant::now());
+    }
+
     fn hear(&mut self, command: Command) {
+        self.wake();
         let now = Instant::now();
         match command {
             Command::Plan { models, poll, limits } => {
                 self.track.limit(limits);
                 self.track.replan(&models, poll, now);
+                self.track.remember(|model| self.times.of(model));
             }
             Command::Want { model, insist } => self.track.want(&model, insist, now),
             Command::Load { model, reply } => {
@@ -135,10 +157,12 @@ impl Owner {
                 self.track.trouble(&model, trouble, &detail, now);
             }
             Command::Busy { model, begins } => self.track.busy(&model, begins, now),
+            Command::Retry => self.track.retry(now),
         }
     }
 
     fn done(&mut self, done: Done) {
+        self.wake();
         let now = Instant::now();
         if let Some(Made { adapter, idle_clock }) = done.made {
             self.track.connected(adapter.kind().title(), adapter.manageable(), idle_clock);
@@ -191,6 +215,9 @@ impl Owner {
 
     fn act(&mut self) {
         let mut words = Vec::new();
+        for (model, took) in self.track.take_learned() {
+            self.times.learn(model, took);
+        }
         for effect in self.track.act(Instant::now()) {
             let known = self.adapter.clone().filter(|_| self.usable);
             let way = jobs::Way { connect: self.connect.clone(), provider: self.provider.clone(), known };

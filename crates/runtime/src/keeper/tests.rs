@@ -117,10 +117,9 @@ async fn a_model_that_crashed_is_seen_at_once_and_loaded_again() {
     let said = scene.next().await;
     assert!(began.elapsed() < Duration::from_millis(300), "{:?}", began.elapsed());
     let cause = Cause::Crashed { detail: "Exit code: 6".into() };
-    assert_eq!(
-        said,
-        Occurrence::Unloaded { model: name("m"), title: "M".into(), cause: cause.clone(), reloading: true }
-    );
+    let evidence = "a request was told so".into();
+    let unloaded = Occurrence::Unloaded { model: name("m"), title: "M".into(), cause, evidence, reloading: true };
+    assert_eq!(said, unloaded);
     assert!(matches!(scene.next().await, Occurrence::LoadStarted { expected: Some(_), .. }));
     // What is told is in the state already.
     assert!(matches!(scene.model("m").state, Warmth::Loading { expected: Some(_), .. }));

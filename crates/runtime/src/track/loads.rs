@@ -153,7 +153,7 @@ impl Track {
                     None => Cause::UnloadedHere,
                 };
                 if model.is_warm() {
-                    self.model_gone(at, cause, false, now);
+                    self.model_gone(at, cause, String::new(), false, now);
                 }
                 self.answer_unload(name, Ok(()));
             }
@@ -277,7 +277,7 @@ impl Track {
         let started = Occurrence::LoadStarted {
             model: model.watched.model.clone(),
             title: model.watched.title.clone(),
-            expected: model.expected,
+            expected: model.expected(),
         };
         if known_cold {
             self.say(started);

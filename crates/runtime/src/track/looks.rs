@@ -20,6 +20,8 @@ const AWAY: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(250);
 /// At most one look per this long, whatever the trouble.
 const LEAST: Duration = Duration::from_millis(250);
+/// After the machine woke, its network may need this long.
+const WAKING: Duration = Duration::from_secs(15);
 /// The same for trouble that says nothing about the model.
 const LEAST_OTHER: Duration = Duration::from_secs(1);
 
@@ -61,6 +63,8 @@ pub(super) struct Looks {
     /// Something may just be happening: look at the fast pace until then.
     alert: Option<Instant>,
     silences: u32,
+    /// When the machine woke, and its network may not have yet.
+    woke: Option<Instant>,
     /// Every model of the runtime, and whether it was in memory at the last look.
     present: Option<BTreeMap<String, bool>>,
     /// What came into memory of late.
@@ -81,6 +85,7 @@ impl Looks {
             full: true,
             alert: None,
             silences: 0,
+            woke: None,
             present: None,
             appeared: Vec::new(),
         }
@@ -97,6 +102,18 @@ impl Looks {
     pub(super) fn at_once(&mut self, now: Instant) {
         self.full = true;
         self.wish(now, LEAST);
+    }
+
+    /// The machine woke.
+    pub(super) fn woke(&mut self, now: Instant) {
+        self.woke = Some(now);
+        self.alert = Some(now + Self::ALERT);
+        self.at_once(now);
+    }
+
+    /// Whether a server that does not answer may only not have been reached yet.
+    fn is_waking(&self, now: Instant) -> bool {
+        self.woke.is_some_and(|woke| now.duration_since(woke) < WAKING)
     }
 
     /// At the fast pace: a load began.
@@ -175,6 +192,11 @@ impl Track {
                 self.looks.silences = 0;
                 self.link_up(now);
                 self.link = Link::Rejected(detail);
+            }
+            Err(LookFailure::Refused(_) | LookFailure::Silent(_))
+                if matches!(self.link, Link::Up) && self.looks.is_waking(now) =>
+            {
+                self.looks.wished = Some(now + FAST);
             }
             Err(LookFailure::Refused(detail)) => self.link_down(detail, now),
             Err(LookFailure::Silent(detail)) => {
@@ -311,7 +333,7 @@ impl Track {
         let started = Occurrence::LoadStarted {
             model: up.watched.model.clone(),
             title: up.watched.title.clone(),
-            expected: up.expected,
+            expected: up.expected(),
         };
         self.say(started);
     }

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use crate::adapter::{Depth, LoadFailure, LoadOrder};
 use crate::{Cause, KeeperError, Limits, Loaded, LocalModel, Occurrence, Trouble, Warmth, WatchedModel};
 
+use holds::Hold;
 use looks::{Link, Looks};
 use model::{Model, Place};
 
@@ -140,6 +141,39 @@ impl Track {
         self.limits = limits;
     }
 
+    /// How long the models' loads took, as far as it was kept.
+    pub(crate) fn remember(&mut self, times: impl Fn(&ModelRef) -> Vec<Duration>) {
+        for model in self.models.iter_mut().filter(|model| model.times.is_empty()) {
+            model.times = times(&model.watched.model);
+        }
+    }
+
+    /// How long loads took that ended since this was last asked.
+    pub(crate) fn take_learned(&mut self) -> Vec<(ModelRef, Duration)> {
+        let learned = |model: &mut Model| Some((model.watched.model.clone(), model.learned.take()?));
+        self.models.iter_mut().filter_map(learned).collect()
+    }
+
+    /// A person wants what failed tried again.
+    pub(crate) fn retry(&mut self, now: Instant) {
+        for model in &mut self.models {
+            model.backoff.clear();
+            if model.hold == Some(Hold::Lost) {
+                model.let_go();
+            }
+        }
+        self.looks.at_once(now);
+    }
+
+    /// The machine slept for so long, which none of the moments known here counts: it passed all the same for whoever
+    /// did not sleep, and for idle timers.
+    pub(crate) fn woke(&mut self, slept: Duration, now: Instant) {
+        for model in &mut self.models {
+            model.slept(slept);
+        }
+        self.looks.woke(now);
+    }
+
     /// An adapter was made: what the runtime is and can do.
     pub(crate) fn connected(&mut self, runtime: &'static str, manageable: bool, idle_clock: Option<Duration>) {
         self.runtime = runtime;
@@ -191,6 +225,7 @@ impl Track {
                 last_used: model.used(),
                 activity: model.details.activity,
                 progress: model.details.progress.filter(|_| model.load.is_under_way()),
+                given_up: model.hold == Some(Hold::Lost),
                 kept_warm: model.watched.keep_warm.now() && model.hold.is_none() && self.manageable,
                 manageable: self.manageable,
                 instances: model.details.instances.clone(),
@@ -206,7 +241,7 @@ impl Track {
             (Link::Unknown | Link::Rejected(_), _) => Warmth::Unknown,
             (Link::Up, Place::Warm { since }) => Warmth::Warm { since: *since },
             (Link::Up, place) => match (model.load.since(), place) {
-                (Some(since), _) => Warmth::Loading { since, expected: model.expected },
+                (Some(since), _) => Warmth::Loading { since, expected: model.expected() },
                 (None, Place::Cold { reason }) => Warmth::Cold { reason: reason.clone() },
                 (None, Place::Missing) => Warmth::Missing,
                 (None, _) => Warmth::Unknown,
@@ -242,12 +277,12 @@ impl Track {
     /// What the going of a warm model means for its state, and saying so.
     fn model_went(&mut self, at: usize, coming_back: bool, now: Instant) {
         let appeared = self.looks.appeared_besides(&self.models[at].watched.upstream_id);
-        let cause = self.models[at].why_gone(self.idle_clock, appeared.as_deref(), self.looks.slack(), now);
-        self.model_gone(at, cause, coming_back, now);
+        let (cause, evidence) = self.models[at].why_gone(self.idle_clock, appeared.as_deref(), self.looks.slack(), now);
+        self.model_gone(at, cause, evidence, coming_back, now);
     }
 
     /// The same, where the cause is known.
-    fn model_gone(&mut self, at: usize, cause: Cause, coming_back: bool, now: Instant) {
+    fn model_gone(&mut self, at: usize, cause: Cause, evidence: String, coming_back: bool, now: Instant) {
         let model = &mut self.models[at];
         model.place = Place::Cold { reason: Some(cause.clone()) };
         model.details.forget_instances();
@@ -259,7 +294,7 @@ impl Track {
         let reloading =
             coming_back || !made_room && (self.manageable && model.watched.keep_warm.now() && model.hold.is_none());
         let (name, title) = (model.watched.model.clone(), model.watched.title.clone());
-        self.say(Occurrence::Unloaded { model: name.clone(), title: title.clone(), cause, reloading });
+        self.say(Occurrence::Unloaded { model: name.clone(), title: title.clone(), cause, evidence, reloading });
         if let Some(message) = gave_up {
             self.say(Occurrence::LoadFailed { model: name, title, message, retry_in: None });
         }

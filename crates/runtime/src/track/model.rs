@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use super::holds::{Backoff, Hold};
 use crate::adapter::{Clock, Departure, Seen};
-use crate::cause::{Evidence, classify};
+use crate::cause::{Evidence, classify, in_words};
+use crate::keeper::REMEMBERED;
 use crate::{Activity, Cause, Trouble, WatchedModel};
 
 /// One watched model.
@@ -58,8 +59,10 @@ pub(super) struct Model {
     /// When it seemed ejected by a person in the runtime itself, of late.
     pub(super) ejections: Vec<Instant>,
     pub(super) backoff: Backoff,
-    /// How long its loads took.
-    pub(super) expected: Option<Duration>,
+    /// How long its last loads took, the oldest first.
+    pub(super) times: Vec<Duration>,
+    /// The last of these, until it was kept.
+    pub(super) learned: Option<Duration>,
 }
 
 /// Where it is, as last seen.
@@ -226,7 +229,8 @@ impl Model {
             losses: Vec::new(),
             ejections: Vec::new(),
             backoff: Backoff::default(),
-            expected: None,
+            times: Vec::new(),
+            learned: None,
         }
     }
 
@@ -266,9 +270,37 @@ impl Model {
         matches!(self.place, Place::Warm { .. })
     }
 
-    /// Learns how long a load took. The last one counts half: a first load from disk is slower than the next ones.
+    /// Learns how long a load took.
     pub(super) fn took(&mut self, took: Duration) {
-        self.expected = Some(self.expected.map_or(took, |before| (before + took) / 2));
+        self.times.push(took);
+        if self.times.len() > REMEMBERED {
+            self.times.remove(0);
+        }
+        self.learned = Some(took);
+    }
+
+    /// How long its next load will take: as long as the one in the middle of the last ones, since one from a cold disk
+    /// is slower than the rest.
+    pub(super) fn expected(&self) -> Option<Duration> {
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        let (low, high) = (times.get(times.len().checked_sub(1)? / 2)?, times.get(times.len() / 2)?);
+        Some((*low + *high) / 2)
+    }
+
+    /// So much time passed that was not counted.
+    pub(super) fn slept(&mut self, slept: Duration) {
+        let moments = [&mut self.last_used, &mut self.details.used, &mut self.seen_warm, &mut self.gone];
+        for moment in moments.into_iter().flatten() {
+            *moment = moment.checked_sub(slept).unwrap_or(*moment);
+        }
+        if let Place::Warm { since } = &mut self.place {
+            *since = since.checked_sub(slept).unwrap_or(*since);
+        }
+        for moment in self.losses.iter_mut().chain(&mut self.ejections) {
+            *moment = moment.checked_sub(slept).unwrap_or(*moment);
+        }
+        self.backoff.clear();
     }
 
     /// Why it went, most likely.
@@ -278,14 +310,14 @@ impl Model {
         appeared: Option<&str>,
         slack: Duration,
         now: Instant,
-    ) -> Cause {
-        let Place::Warm { since } = self.place else { return Cause::Unknown };
+    ) -> (Cause, String) {
+        let Place::Warm { since } = self.place else { return (Cause::Unknown, String::new()) };
         if let Some(MakesRoom { by }) = &self.makes_room {
-            return Cause::MadeRoom { by: by.clone() };
+            return (Cause::MadeRoom { by: by.clone() }, String::new());
         }
         let seen_warm = self.seen_warm.unwrap_or(since);
         let trouble = self.trouble.as_ref().filter(|(_, _, at)| *at >= since && now.duration_since(*at) <= slack);
-        classify(&Evidence {
+        let seen = Evidence {
             asked_here: self.unloading || self.unload_asked,
             stays: self.stays,
             busy: self.busy_since.is_some_and(|began| began <= seen_warm),
@@ -300,7 +332,10 @@ impl Model {
             expired: self.leaves().is_some_and(|leaves| leaves <= now + slack),
             appeared,
             slack,
-        })
+        };
+        let cause = classify(&seen);
+        let evidence = in_words(&seen, &cause);
+        (cause, evidence)
     }
 
     /// What a person should know.
