@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use pilotlight_engine::state::AppState;
-use pilotlight_engine::{CommandError, NoticeActionKind, NoticeKind};
+use pilotlight_engine::{CommandError, ContextMend, NoticeActionKind, NoticeKind};
 use serde_json::Value;
 use tauri::State;
 
@@ -33,6 +33,12 @@ pub(crate) async fn load_model(link: State<'_, Link>, model: String) -> Result<(
 #[tauri::command]
 pub(crate) async fn unload_model(link: State<'_, Link>, model: String) -> Result<(), CommandError> {
     link.ask(What::Unload { model }).await.map(drop)
+}
+
+/// Makes a model's loaded context and the configuration's agree: by loading it anew, or by lowering the configuration's.
+#[tauri::command]
+pub(crate) async fn mend_context(link: State<'_, Link>, model: String, mend: ContextMend) -> Result<(), CommandError> {
+    link.ask(What::MendContext { model, mend }).await.map(drop)
 }
 
 /// Asks again whoever is passed over after failures: a provider, or all.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use pilotlight_engine::state::AppState;
-use pilotlight_engine::{CommandError, NoticeActionKind, NoticeKind};
+use pilotlight_engine::{CommandError, ContextMend, NoticeActionKind, NoticeKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -60,6 +60,13 @@ pub(crate) enum What {
     Unload {
         /// A ref or an alias.
         model: String,
+    },
+    /// Make a model's loaded context and the configuration's agree.
+    MendContext {
+        /// A ref or an alias.
+        model: String,
+        /// In which way.
+        mend: ContextMend,
     },
     /// Ask again whoever is passed over after failures.
     Retry {

@@ -128,6 +128,7 @@ fn carry_out(app: &AppHandle, Ask { ask, what }: Ask, done: mpsc::UnboundedSende
             What::UseModel { model } => engine.use_model(&model).await.map(|_| Value::Null),
             What::Load { model } => engine.load(&model).await.map(|_| Value::Null),
             What::Unload { model } => engine.unload(&model).await.map(|_| Value::Null),
+            What::MendContext { model, mend } => engine.mend_context(&model, mend).await.map(|_| Value::Null),
             What::Retry { provider } => engine.retry(provider.as_deref()).map(|_| Value::Null),
             What::NoticeAction { id, action } => engine.notice_action(id, action).await.map(|()| Value::Null),
             What::Unmute { kind } => {

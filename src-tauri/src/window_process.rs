@@ -43,6 +43,7 @@ pub(crate) fn run() -> ExitCode {
             commands::use_model,
             commands::load_model,
             commands::unload_model,
+            commands::mend_context,
             commands::retry_upstreams,
             commands::notice_action,
             commands::unmute,

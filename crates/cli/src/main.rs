@@ -7,8 +7,10 @@ mod config_commands;
 mod config_edit;
 mod config_show;
 mod connect;
+mod context;
 mod demo;
 mod keys;
+mod load;
 mod logging;
 mod output;
 mod pages;
@@ -79,9 +81,14 @@ enum Command {
     /// List the configured models and whether each can answer
     Models(OutputArguments),
     /// Load a local model, and wait until it is in memory
+    ///
+    /// On a terminal a line shows how far it has come, and how long it took before.
     Load {
         /// A ref (provider/model), an alias, or a bare model id
         model: String,
+        /// Show how far it has come also where the output is no terminal: a line every 5 s, with --json an object
+        #[arg(long)]
+        watch: bool,
         #[command(flatten)]
         output: OutputArguments,
     },
@@ -89,6 +96,21 @@ enum Command {
     Unload {
         /// A ref (provider/model), an alias, or a bare model id
         model: String,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Show the loaded context of local models against the configuration's, or make the two agree
+    ///
+    /// A model that is loaded with less than its contextWindow cuts off long prompts or fails on them.
+    Context {
+        /// A ref (provider/model), an alias, or a bare model id; left out, every local model is shown
+        model: Option<String>,
+        /// Load it anew, with what the configuration says
+        #[arg(long, requires = "model", conflicts_with = "lower")]
+        reload: bool,
+        /// Write into the configuration what is loaded; `config undo` takes it back
+        #[arg(long, requires = "model")]
+        lower: bool,
         #[command(flatten)]
         output: OutputArguments,
     },
@@ -189,6 +211,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Use { output, .. }
         | Command::Load { output, .. }
         | Command::Unload { output, .. }
+        | Command::Context { output, .. }
         | Command::Retry { output, .. } => output.json,
         Command::Status(output) | Command::Models(output) => output.json,
         Command::Config { command: ConfigCommand::Check { output, .. } | ConfigCommand::Path(output) } => output.json,
@@ -216,7 +239,8 @@ async fn run(command: Command) -> ExitCode {
         Command::Provider { command } => command.run().await,
         Command::Status(_) => remote::status(json).await,
         Command::Models(_) => remote::models(json).await,
-        Command::Load { model, .. } => remote::load(&model, json).await,
+        Command::Load { model, watch, .. } => load::run(&model, watch, json).await,
+        Command::Context { model, reload, lower, .. } => context::run(model.as_deref(), reload, lower, json).await,
         Command::Unload { model, .. } => remote::unload(&model, json).await,
         Command::Retry { provider, .. } => remote::retry(provider.as_deref(), json).await,
         Command::Key { command } => command.run(),

@@ -18,7 +18,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::output::{Failure, print, show};
+use crate::output::{Failure, show};
 use crate::text;
 
 /// `pilotlight status`
@@ -31,24 +31,6 @@ pub(crate) async fn status(json: bool) -> Result<ExitCode, Failure> {
 pub(crate) async fn models(json: bool) -> Result<ExitCode, Failure> {
     let state = RunningEngine::of_process()?.state().await?;
     show(json, &state.models, || text::models(&state, now()))
-}
-
-/// `pilotlight load MODEL`
-pub(crate) async fn load(model: &str, json: bool) -> Result<ExitCode, Failure> {
-    let engine = RunningEngine::of_process()?;
-    if !json {
-        print(&format!("Loading {model} …\n"))?;
-    }
-    let loaded: Value = engine.command("load", model).await?;
-    show(json, &loaded, || {
-        let context =
-            loaded["context"].as_u64().map(|tokens| format!(", {tokens} tokens of context")).unwrap_or_default();
-        let name = loaded["model"].as_str().unwrap_or(model);
-        match loaded["loadMilliseconds"].as_u64() {
-            Some(0) | None => format!("{name} was warm already{context}\n"),
-            Some(took) => format!("{name} is warm after {:.1} s{context}\n", Duration::from_millis(took).as_secs_f64()),
-        }
-    })
 }
 
 /// `pilotlight unload MODEL`
@@ -189,7 +171,7 @@ impl RunningEngine {
         self.ask(self.request(Method::GET, "state").timeout(Duration::from_secs(5))).await
     }
 
-    async fn command<T: DeserializeOwned>(&self, command: &str, model: &str) -> Result<T, Failure> {
+    pub(crate) async fn command<T: DeserializeOwned>(&self, command: &str, model: &str) -> Result<T, Failure> {
         self.ask(self.request(Method::POST, command).json(&json!({ "model": model }))).await
     }
 
@@ -252,6 +234,6 @@ pub(crate) struct Answer {
     pub(crate) error: Option<String>,
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

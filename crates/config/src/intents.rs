@@ -50,6 +50,12 @@ pub enum Refusal {
         /// Its id.
         id: String,
     },
+    /// No row of a provider is this model's.
+    #[error("{model} has no row below models.providers in the configuration")]
+    NoSuchModel {
+        /// Which.
+        model: ModelRef,
+    },
     /// Not what OpenClaw takes for an id.
     #[error("{id:?} cannot be a provider's id: use small letters, digits, dashes and underscores")]
     BadProviderId {
@@ -255,6 +261,24 @@ pub fn add_provider(whole: &Value, id: &str, provider: Value) -> Result<Vec<Edit
         return Err(Refusal::ProviderExists { id: id.clone() });
     }
     Ok(vec![set(Path::of(&["models", "providers", id]), provider)])
+}
+
+/// Says how much context a model has, in its row of its provider.
+///
+/// # Errors
+/// [`Refusal::NoSuchModel`].
+pub fn set_context_window(whole: &Value, model: &ModelRef, tokens: u64) -> Result<Vec<Edit>, Refusal> {
+    let providers = whole["models"]["providers"].as_object();
+    let place = providers.into_iter().flatten().find_map(|(key, provider)| {
+        let is = |row: &Value| {
+            let id = row["id"].as_str()?;
+            Some(ModelRef::new(key.trim().to_lowercase().as_str(), id).ok()?.to_string() == model.to_string())
+        };
+        let row = provider["models"].as_array()?.iter().position(|row| is(row) == Some(true))?;
+        Some(Path::of(&["models", "providers", key, "models"]).then(row).then("contextWindow"))
+    });
+    let place = place.ok_or_else(|| Refusal::NoSuchModel { model: model.clone() })?;
+    Ok(vec![set(place, tokens.into())])
 }
 
 /// The rows of `agents.defaults.models` that have an alias, with it.

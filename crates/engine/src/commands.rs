@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pilotlight_config::Environment;
 use pilotlight_config::store::{ConfigStore, StoreError};
 use pilotlight_gateway::Gateway;
 use pilotlight_runtime::{Keeper, KeeperError, Loaded, RuntimeStatus};
@@ -35,6 +36,7 @@ pub(crate) struct Commands {
     pub(crate) gateway: Gateway,
     pub(crate) notices: NoticeLog,
     pub(crate) states: watch::Receiver<Arc<AppState>>,
+    pub(crate) environment: Environment,
 }
 
 impl Commands {
@@ -136,7 +138,7 @@ impl Commands {
         self.notices.unmute(kind);
     }
 
-    fn resolve(&self, name: &str) -> Result<ModelRef, CommandError> {
+    pub(crate) fn resolve(&self, name: &str) -> Result<ModelRef, CommandError> {
         let configuration = self.config.watch().borrow().in_force.clone();
         configuration.resolve(name).ok_or_else(|| {
             let known = self

@@ -15,6 +15,7 @@ use futures::Stream;
 use serde::Deserialize;
 
 use crate::commands::Commands;
+use crate::context::ContextMend;
 use crate::error::CommandError;
 use crate::notice::{NoticeActionKind, NoticeKind};
 use crate::page_commands::Pages;
@@ -28,6 +29,7 @@ pub(crate) fn routes(commands: Commands) -> Router {
         .route("/pilotlight/use", post(use_model))
         .route("/pilotlight/load", post(load))
         .route("/pilotlight/unload", post(unload))
+        .route("/pilotlight/context", post(mend_context))
         .route("/pilotlight/retry", post(retry))
         .route("/pilotlight/notice", post(notice_action))
         .route("/pilotlight/unmute", post(unmute))
@@ -117,6 +119,17 @@ async fn load(State(commands): State<Commands>, Json(named): Json<Named>) -> Res
 
 async fn unload(State(commands): State<Commands>, Json(named): Json<Named>) -> Response {
     answer(commands.unload(&named.model).await.map(|model| serde_json::json!({ "model": model })))
+}
+
+/// The body of `context`.
+#[derive(Deserialize)]
+struct Mended {
+    model: String,
+    mend: ContextMend,
+}
+
+async fn mend_context(State(commands): State<Commands>, Json(asked): Json<Mended>) -> Response {
+    answer(commands.mend_context(&asked.model, asked.mend).await.map(|mended| serde_json::json!(mended)))
 }
 
 /// The body of `retry`: a provider, or all of them.

@@ -7,6 +7,7 @@ mod access;
 mod commands;
 mod compose;
 pub mod connect;
+mod context;
 mod control;
 pub mod editor;
 mod error;
@@ -36,6 +37,7 @@ use tokio::sync::{broadcast, watch};
 
 pub use access::{AccessError, token};
 pub use commands::Forgotten;
+pub use context::{ContextMend, ContextMended};
 pub use error::{CommandError, StartError};
 pub use notice::{Muted, Notice, NoticeAction, NoticeActionKind, NoticeKind};
 use state::AppState;
@@ -122,7 +124,16 @@ impl Engine {
         self.inner.commands.unload(name).await
     }
 
-    /// Forgets breakers and cool-downs, of one provider or of all: the next request asks them again.
+    /// Makes a model's loaded context and the configuration's agree, in one way or the other.
+    ///
+    /// # Errors
+    /// When there is no such local model, nothing is to be mended, it is answering, or it cannot be done.
+    pub async fn mend_context(&self, name: &str, mend: ContextMend) -> Result<ContextMended, CommandError> {
+        self.inner.commands.mend_context(name, mend).await
+    }
+
+    /// Forgets breakers and cool-downs, of one provider or of all: the next request asks them again. Models that the
+    /// keeper gave up are loaded again.
     ///
     /// # Errors
     /// When there is no such provider.

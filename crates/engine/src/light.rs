@@ -12,12 +12,13 @@ pub(crate) struct Shown {
     pub(crate) answering: Option<ModelRef>,
 }
 
-/// Works them out. `chain` is in order; `last` is the last finished request.
+/// Works them out. `chain` is in order; `last` is the last finished request; `now` is Unix time in milliseconds.
 pub(crate) fn show(
     listening: bool,
     chain: &[&ModelSummary],
     cooldowns: &[CooldownSummary],
     last: Option<&ServedRequest>,
+    now: u64,
 ) -> Shown {
     if !listening {
         return Shown { light: Light::Stopped, status: "Stopped".to_owned(), answering: None };
@@ -36,10 +37,10 @@ pub(crate) fn show(
         }
         (Some(hosted), Some(local)) if local.place < hosted.place => (
             if hosted_answered_since(local, last) { Light::Hosted } else { Light::Loading },
-            format!("{} · {} answers meanwhile", loading_status(local), short_name(hosted)),
+            format!("{} · {} answers meanwhile", loading_status(local, now), short_name(hosted)),
         ),
         (Some(hosted), _) => (Light::Hosted, hosted_status(hosted, chain, rests)),
-        (None, Some(local)) => (Light::Loading, loading_status(local)),
+        (None, Some(local)) => (Light::Loading, loading_status(local, now)),
         (None, None) => nobody(chain, cooldowns),
     };
     Shown { light, status, answering: answering.map(|model| model.model.clone()) }
@@ -84,10 +85,19 @@ fn local_status(model: &ModelSummary) -> String {
     status
 }
 
-fn loading_status(model: &ModelSummary) -> String {
+fn loading_status(model: &ModelSummary, now: u64) -> String {
     match model.state {
-        ModelState::Loading { expected: Some(expected), .. } => {
-            format!("{} · loading, about {} s", short_name(model), expected.div_ceil(1_000))
+        ModelState::Loading { since, expected } => {
+            let name = short_name(model);
+            let passed = now.saturating_sub(since) / 1_000;
+            match (model.progress, expected.map(|expected| expected.div_ceil(1_000))) {
+                (Some(percent), Some(expected)) => {
+                    format!("{name} · loading · {percent}% · {passed} of about {expected} s")
+                }
+                (Some(percent), None) => format!("{name} · loading · {percent}%"),
+                (None, Some(expected)) => format!("{name} · loading · {passed} of about {expected} s"),
+                (None, None) => format!("{name} · loading"),
+            }
         }
         _ => format!("{} · loading", short_name(model)),
     }
@@ -211,7 +221,7 @@ mod tests {
     }
 
     fn check(chain: &[&ModelSummary], last: Option<&ServedRequest>, light: Light, status: &str) {
-        let shown = show(true, chain, &[], last);
+        let shown = show(true, chain, &[], last, 12_005);
         assert_eq!((shown.light, shown.status.as_str()), (light, status));
     }
 
@@ -225,14 +235,14 @@ mod tests {
         check(&[&hosted(0)], None, Light::Hosted, "Sonnet · hosted");
         check(&[&cold, &hosted(1)], None, Light::Hosted, "Sonnet · hosted · MiniMax is cold");
         check(&[&gone, &hosted(1)], None, Light::Hosted, "Sonnet · hosted · MiniMax is unreachable");
-        check(&[&loading], None, Light::Loading, "MiniMax · loading, about 30 s");
+        check(&[&loading], None, Light::Loading, "MiniMax · loading · 12 of about 30 s");
         check(&[&gone], None, Light::Trouble, "MiniMax: unreachable, and nothing else can answer");
         check(&[&cold], None, Light::Loading, "MiniMax · cold · a request loads it");
         let barred = ModelSummary { barred: Some("only local models are allowed".into()), ..hosted(1) };
         check(&[&cold, &barred], None, Light::Loading, "MiniMax · cold · a request loads it");
         check(&[&barred], None, Light::Trouble, "Sonnet: only local models are allowed, and nothing else can answer");
         check(&[], None, Light::Trouble, "No usable model in the configuration");
-        assert_eq!(show(false, &[&warm], &[], None).light, Light::Stopped);
+        assert_eq!(show(false, &[&warm], &[], None, 0).light, Light::Stopped);
     }
 
     #[test]
@@ -248,7 +258,7 @@ mod tests {
         };
         let (warm, sonnet) = (local(ModelState::Warm { since: 5 }), hosted(1));
         let check = |chain: &[&ModelSummary], cooldowns: &[CooldownSummary], light, status: &str| {
-            let shown = show(true, chain, cooldowns, None);
+            let shown = show(true, chain, cooldowns, None, 0);
             assert_eq!((shown.light, shown.status.as_str()), (light, status));
         };
         check(&[&warm, &sonnet], &[cooling(&warm, false)], Light::Hosted, "Sonnet · hosted · MiniMax is cooling down");

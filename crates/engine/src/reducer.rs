@@ -9,7 +9,7 @@ use pilotlight_config::settings_store::SettingsState;
 use pilotlight_config::store::ConfigState;
 use pilotlight_gateway::{Cooldown, Event, Outcome, Phase, Served};
 use pilotlight_ledger::Ledger;
-use pilotlight_runtime::{KeeperState, Occurrence, Stay, Warmth};
+use pilotlight_runtime::{KeeperState, LocalModel, Occurrence, Stay, Warmth};
 use pilotlight_wire::Location;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
@@ -72,6 +72,7 @@ impl Reducer {
         self.publish();
         loop {
             let over = first_over(&self.sources.cooldowns.borrow());
+            let second = self.next_second();
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(event) = self.sources.events.recv() => self.event(event),
@@ -93,6 +94,7 @@ impl Reducer {
                 Ok(()) = self.sources.keeper.changed() => {}
                 Ok(()) = self.sources.cooldowns.changed() => {}
                 () = over => {}
+                () = second => {}
                 () = muting.changed() => {}
                 Ok(()) = self.sources.endpoint.changed() => {}
                 _ = midnight.tick() => self.spent.turn_the_day(),
@@ -103,6 +105,19 @@ impl Reducer {
             self.event(event);
         }
         self.publish();
+    }
+
+    /// A second from now while something loads whose time is known: the status line counts with it.
+    fn next_second(&self) -> impl Future<Output = ()> + use<> {
+        let loads = |local: &LocalModel| matches!(local.state, Warmth::Loading { expected: Some(_), .. });
+        let counting = self.sources.keeper.borrow().models.values().any(loads);
+        async move {
+            if counting {
+                tokio::time::sleep(SECOND).await;
+            } else {
+                std::future::pending().await
+            }
+        }
     }
 
     fn event(&mut self, event: Event) {
@@ -191,7 +206,7 @@ impl Reducer {
         let in_order: Vec<_> =
             catalogue.chain.iter().filter_map(|wanted| models.iter().find(|model| model.model == *wanted)).collect();
         let cooldowns = cooldowns(&self.sources.cooldowns.borrow(), &self.clock);
-        let shown = show(endpoint.is_some(), &in_order, &cooldowns, self.recent.first());
+        let shown = show(endpoint.is_some(), &in_order, &cooldowns, self.recent.first(), unix(SystemTime::now()));
         AppState {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             light: shown.light,
@@ -289,6 +304,9 @@ fn summary(entry: &crate::compose::Entry, catalogue: &Catalogue, keeper: &Keeper
         problem: kept.and_then(|local| local.problem.clone()),
     }
 }
+
+/// How often it is said anew how far a load has come.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Waits until the next of these is over: nobody tells of that.
 fn first_over(cooldowns: &[Cooldown]) -> impl Future<Output = ()> + use<> {

@@ -131,6 +131,7 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
         gateway: gateway.clone(),
         notices: notice_log.clone(),
         states,
+        environment: options.environment.clone(),
     };
     let asked = Pages { editor, connections };
     let own = control::routes(commands.clone()).merge(control::page_routes(&asked));

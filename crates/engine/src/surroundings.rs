@@ -77,6 +77,7 @@ mod tests {
             activity: None,
             progress: None,
             kept_warm: false,
+            given_up: false,
             manageable: true,
             instances: Vec::new(),
             problem: None,

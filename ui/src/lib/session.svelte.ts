@@ -5,7 +5,7 @@ import type { Notice } from './bindings/Notice'
 import type { NoticeAction } from './bindings/NoticeAction'
 import type { NoticeKind } from './bindings/NoticeKind'
 import { SvelteMap } from 'svelte/reactivity'
-import type { Backend, Connection } from './backend/backend'
+import type { Backend, Connection, ContextMend } from './backend/backend'
 import { toCommandError } from './backend/command-error'
 
 /** Something that was asked and did not happen. */
@@ -79,6 +79,19 @@ export class Session {
 
   unload(ref: string, title: string): Promise<void> {
     return this.#ask(ref, 'unload', `${title} was not unloaded`)
+  }
+
+  async mendContext(ref: string, mend: ContextMend, title: string): Promise<void> {
+    if (this.asked.has(ref)) return
+    this.asked.set(ref, 'load')
+    try {
+      await this.backend.mendContext(ref, mend)
+      this.refusal = null
+    } catch (thrown) {
+      this.#refuse(mend === 'reload' ? `${title} was not loaded with more` : `The configuration was not changed`, thrown)
+    } finally {
+      this.asked.delete(ref)
+    }
   }
 
   async retryUpstreams(provider: string, title: string): Promise<void> {

@@ -1,5 +1,6 @@
 // What the engine's state means, in sentences. Pure functions of `AppState`; no component composes a sentence about a
 // model's state itself, so that one thing is called one way everywhere.
+import type { ContextMend } from './backend/backend'
 import type { AppState } from './bindings/AppState'
 import type { NoticeKind } from './bindings/NoticeKind'
 import type { CooldownSummary } from './bindings/CooldownSummary'
@@ -100,6 +101,16 @@ export function stateWords(model: ModelSummary, now: number): StateWords {
 /** Whether less context is loaded than the configuration promises, so that long prompts fail. */
 export function contextIsShort(model: ModelSummary): boolean {
   return model.loadedContext !== null && model.contextWindow !== null && model.loadedContext < model.contextWindow
+}
+
+/** What can be done about a context that is loaded smaller than the configuration says. */
+export function contextMends(model: ModelSummary, state: AppState | null): { how: ContextMend; word: string; title: string }[] {
+  const { loadedContext: loaded, contextWindow: window } = model
+  if (loaded === null || window === null) return []
+  const runtime = state?.runtimes.find((one) => model.ref.startsWith(`${one.provider}/`))
+  const reload = { how: 'reload' as const, word: `Reload with ${tokens(window)}`, title: 'Loads it anew, with what the configuration says' }
+  const lower = { how: 'lower' as const, word: `Lower to ${tokens(loaded)}`, title: `Writes ${loaded} into the configuration as contextWindow` }
+  return model.manageable && runtime?.loadContext === true ? [reload, lower] : [lower]
 }
 
 /** One word or two for a state, inside a sentence. */

@@ -24,6 +24,7 @@ export class FakeBackend extends ConfigDouble implements Backend {
   useModel = (model: string) => this.#command('use', model)
   load = (model: string) => this.#command('load', model)
   unload = (model: string) => this.#command('unload', model)
+  mendContext = (model: string, mend: string) => this.#command(mend, model)
   retryUpstreams = (provider: string | null) => this.#command('retry', provider ?? '')
 
   noticeAction = (id: number, action: string) => this.#command(action, String(id))

@@ -83,6 +83,9 @@ export interface ConnectBackend {
   connectVerify(request: ConnectRequest): Promise<Verification>
 }
 
+/** How to mend a context that is loaded smaller than the configuration says. */
+export type ContextMend = 'reload' | 'lower'
+
 /** The engine, as the UI sees it. Every command rejects with a {@link CommandError}. */
 export interface Backend extends ConfigBackend, ConnectBackend {
   /** Calls back with every state from now on, the present one first. Returns what ends it. */
@@ -93,6 +96,8 @@ export interface Backend extends ConfigBackend, ConnectBackend {
   load(ref: string): Promise<void>
   /** Unloads a local model. */
   unload(ref: string): Promise<void>
+  /** Makes a model's loaded context and the configuration's agree: loads it anew, or lowers `contextWindow`. */
+  mendContext(ref: string, mend: ContextMend): Promise<void>
   /** Lets upstreams that are passed over after failures be asked again: those of a provider, or all. */
   retryUpstreams(provider: string | null): Promise<void>
   /** Does what a notice offers. */

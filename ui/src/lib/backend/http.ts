@@ -18,7 +18,7 @@ import type {
   ProviderTest,
   Saved,
 } from '../models/types'
-import { CommandError, type Backend, type Connection } from './backend'
+import { CommandError, type Backend, type Connection, type ContextMend } from './backend'
 import { toCommandError } from './command-error'
 import { SseParser } from './sse'
 
@@ -85,6 +85,10 @@ export class HttpBackend implements Backend {
 
   async unload(model: string): Promise<void> {
     await this.#ask('unload', { model })
+  }
+
+  async mendContext(model: string, mend: ContextMend): Promise<void> {
+    await this.#ask('context', { model, mend })
   }
 
   async noticeAction(id: number, action: NoticeActionKind): Promise<void> {

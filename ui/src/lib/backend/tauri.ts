@@ -20,7 +20,7 @@ import type {
   ProviderTest,
   Saved,
 } from '../models/types'
-import type { Backend, Connection } from './backend'
+import type { Backend, Connection, ContextMend } from './backend'
 import { toCommandError } from './command-error'
 
 /** How long to wait before asking again for a first state that was not to be had, in milliseconds. */
@@ -75,6 +75,10 @@ export class TauriBackend implements Backend {
 
   unload(model: string): Promise<void> {
     return command('unload_model', { model })
+  }
+
+  mendContext(model: string, mend: ContextMend): Promise<void> {
+    return command('mend_context', { model, mend })
   }
 
   noticeAction(id: number, action: NoticeActionKind): Promise<void> {

@@ -486,6 +486,8 @@ fn allowed(truth: &Truth, explicit: bool, cause: &Cause) -> bool {
         (Truth::Timer, Cause::Evicted { .. }) | (Truth::Evicted(_), Cause::IdleTtl) => true,
         (Truth::Evicted(by), Cause::Evicted { by: told }) => by == told,
         (Truth::UnloadedByUs, Cause::UnloadedHere | Cause::MadeRoom { .. }) => true,
+        // It was gone already when the keeper took it out.
+        (Truth::Timer | Truth::Crashed | Truth::Ejected, Cause::UnloadedHere | Cause::MadeRoom { .. }) => true,
         // No field says it; of one that was loaded to stay, an ejection is likelier than a crash at rest.
         (Truth::Crashed | Truth::Ejected, Cause::EjectedByPerson) => explicit,
         (Truth::Crashed | Truth::Ejected, Cause::IdleTtl | Cause::Evicted { .. } | Cause::Unknown) => true,

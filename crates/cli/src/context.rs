@@ -1,0 +1,72 @@
+//! `pilotlight context`: what local models are loaded with, against what the configuration says, and both mends.
+//!
+//! Must not know: how either is done.
+
+use std::process::ExitCode;
+
+use pilotlight_engine::state::{ModelState, ModelSummary};
+use pilotlight_wire::Location;
+use serde_json::{Value, json};
+
+use crate::output::{Failure, print, show};
+use crate::remote::RunningEngine;
+
+/// Shows them, or mends one.
+pub(crate) async fn run(model: Option<&str>, reload: bool, lower: bool, json: bool) -> Result<ExitCode, Failure> {
+    let engine = RunningEngine::of_process()?;
+    if let Some(model) = model.filter(|_| reload || lower) {
+        if reload && !json {
+            print(&format!("Loading {model} anew …\n"))?;
+        }
+        let mend = if reload { "reload" } else { "lower" };
+        let mended: Value = engine.post("context", &json!({ "model": model, "mend": mend })).await?;
+        return show(json, &mended, || {
+            let name = mended["model"].as_str().unwrap_or(model);
+            match mended["loadedContext"].as_u64() {
+                Some(loaded) if lower => format!("{name}: contextWindow is {loaded} now, as it is loaded\n"),
+                Some(loaded) => format!("{name} is loaded with {loaded} tokens of context\n"),
+                None => format!("{name} is loaded; its runtime does not say with what context\n"),
+            }
+        });
+    }
+    let state = engine.state().await?;
+    let called = |known: &ModelSummary, name: &str| {
+        known.model.to_string() == name || known.alias.as_deref() == Some(name) || known.model.model() == name
+    };
+    let local = state.models.iter().filter(|known| known.location == Location::Local);
+    let shown: Vec<_> = local.filter(|known| model.is_none_or(|name| called(known, name))).collect();
+    if let Some(name) = model.filter(|_| shown.is_empty()) {
+        return Err(Failure::new("unknown-model", format!("no local model or alias is called {name:?}")));
+    }
+    show(json, &shown.iter().map(|model| facts(model)).collect::<Vec<_>>(), || {
+        if shown.is_empty() {
+            return "No local model is configured\n".to_owned();
+        }
+        shown.iter().map(|model| line(model)).collect()
+    })
+}
+
+fn facts(model: &ModelSummary) -> Value {
+    json!({ "model": model.model, "loadedContext": model.loaded_context, "contextWindow": model.context_window })
+}
+
+fn line(model: &ModelSummary) -> String {
+    let name = &model.model;
+    match (model.loaded_context, model.context_window) {
+        (Some(loaded), Some(window)) if loaded < window => format!(
+            "{name}: loaded with {loaded} of the {window} tokens that the configuration says\n  \
+             pilotlight context {name} --reload   loads it anew with {window}\n  \
+             pilotlight context {name} --lower    writes {loaded} into the configuration\n"
+        ),
+        (Some(loaded), Some(window)) => {
+            format!("{name}: loaded with {loaded} tokens; the configuration says {window}\n")
+        }
+        (Some(loaded), None) => format!("{name}: loaded with {loaded} tokens; the configuration does not say\n"),
+        (None, window) => {
+            let warm = matches!(model.state, ModelState::Warm { .. });
+            let loaded = if warm { "its runtime does not say with what it is loaded" } else { "not loaded" };
+            let says = window.map_or("does not say".to_owned(), |window| format!("says {window}"));
+            format!("{name}: {loaded}; the configuration {says}\n")
+        }
+    }
+}
