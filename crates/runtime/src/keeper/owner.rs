@@ -140,7 +140,7 @@ impl Owner {
             Command::Want { model, insist } => self.track.want(&model, insist, now),
             Command::Load { model, reply } => {
                 self.loads.entry(model.clone()).or_default().push(reply);
-                self.track.load(&model);
+                self.track.load(&model, now);
             }
             Command::Unload { model, reply } => {
                 self.unloads.entry(model.clone()).or_default().push(reply);

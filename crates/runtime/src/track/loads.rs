@@ -30,7 +30,7 @@ impl Track {
     }
 
     /// A person wants it loaded.
-    pub(crate) fn load(&mut self, name: &ModelRef) {
+    pub(crate) fn load(&mut self, name: &ModelRef, now: Instant) {
         let Some(at) = self.find(name) else {
             return self.answer_load(name, Err(KeeperError::UnknownModel(name.clone())));
         };
@@ -47,11 +47,12 @@ impl Track {
             self.out.push(Effect::AnswerUnload { model: name.clone(), answer });
         }
         let model = &mut self.models[at];
-        if up && model.is_warm() && !model.unloading {
-            let loaded = Loaded { model: name.clone(), after: Duration::ZERO, context: model.details.context };
-            return self.answer_load(name, Ok(loaded));
-        }
         model.asked = true;
+        if up && model.is_warm() && !model.unloading {
+            // As it was last seen: the answer waits for a look that began after the question.
+            model.believed_since = Some(now);
+            return self.looks.at_once(now);
+        }
         if let Load::Queued { urgency, .. } = &mut model.load {
             *urgency = Urgency::Person;
         }
@@ -174,7 +175,7 @@ impl Track {
         let up = matches!(self.link, Link::Up) && self.manageable;
         for at in 0..self.models.len() {
             let model = &mut self.models[at];
-            if up && model.asked && model.is_warm() && !model.unloading {
+            if up && model.asked && model.is_warm() && !model.unloading && model.believed_since.is_none() {
                 // It stayed, or came back, while a person waited.
                 model.asked = false;
                 let name = model.watched.model.clone();

@@ -179,6 +179,10 @@ impl Track {
     /// The answer to the look under way.
     pub(crate) fn looked(&mut self, answer: Result<Observation, LookFailure>, now: Instant) {
         let Some(began) = self.looks.under_way.take() else { return };
+        // Whatever it tells, or that it tells nothing: this is the look that was waited for.
+        for model in &mut self.models {
+            model.believed_since = model.believed_since.filter(|since| began < *since);
+        }
         match answer {
             Ok(seen) => {
                 self.looks.silences = 0;

@@ -40,6 +40,8 @@ pub(super) struct Model {
     pub(super) gone: Option<Instant>,
     /// A person waits for its load.
     pub(super) asked: bool,
+    /// Since then that wait is only for a look that shows that it is still there.
+    pub(super) believed_since: Option<Instant>,
     /// A person wants it out of memory: now, or as soon as its load is done.
     pub(super) unload_asked: bool,
     /// An unload was sent.
@@ -219,6 +221,7 @@ impl Model {
             server_lost: None,
             gone: None,
             asked: false,
+            believed_since: None,
             unload_asked: false,
             unloading: false,
             makes_room: None,

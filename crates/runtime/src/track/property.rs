@@ -253,7 +253,7 @@ impl World {
             Step::Want(at, insist) => self.track.want(&name(at), insist, now),
             Step::Load(at) => {
                 *self.asked_loads.entry(name(at)).or_default() += 1;
-                self.track.load(&name(at));
+                self.track.load(&name(at), now);
             }
             Step::Unload(at) => self.track.unload(&name(at)),
             Step::Trouble(at, trouble) => self.track.trouble(&name(at), trouble, "x", now),

@@ -91,11 +91,10 @@ impl Track {
         if here.len() < 2 || moving || self.within(here.len(), self.bytes_of(&here)) {
             return;
         }
-        let borne = |at: &usize| {
-            let model = &self.models[*at];
-            model.may_go(now) && model.used_or_loaded().is_none_or(|used| now.duration_since(used) >= BORNE)
-        };
-        if let Some(at) = here.iter().copied().filter(borne).min_by_key(|at| self.models[*at].order()) {
+        let can_go = here.iter().copied().filter(|at| self.models[*at].may_go(now));
+        // The one whose turn it is, although another has been unused for longer that a stronger policy holds.
+        let Some(at) = can_go.min_by_key(|at| self.models[*at].order()) else { return };
+        if self.models[at].used_or_loaded().is_none_or(|used| now.duration_since(used) >= BORNE) {
             self.send_away(at, None);
         }
     }

@@ -89,6 +89,8 @@ struct Day {
     losses: BTreeMap<&'static str, Vec<Instant>>,
     /// Somebody else's load, which ends an ejection when it is seen.
     back: Option<(&'static str, Instant)>,
+    /// When the runtime could last not be looked at.
+    blurred: Option<Instant>,
     down_told: bool,
     told: usize,
     steps: Vec<String>,
@@ -141,6 +143,7 @@ impl Day {
             out: BTreeMap::new(),
             losses: BTreeMap::new(),
             back: None,
+            blurred: None,
             down_told: false,
             told: 0,
             steps: Vec::new(),
@@ -239,7 +242,11 @@ impl Day {
                 };
                 all[at].told = true;
                 let (truth, explicit) = (all[at].departure.truth.clone(), all[at].departure.explicit);
-                if !allowed(&truth, explicit, cause) {
+                // Loaded while nobody could look: when its timer began is not known.
+                let (gone, lived) = (all[at].departure.at, all[at].departure.lived);
+                let unseen = self.blurred.is_some_and(|blurred| blurred + lived + self.seen * 4 >= gone);
+                let by_timer = truth == Truth::Timer && *cause == Cause::Unknown && unseen;
+                if !by_timer && !allowed(&truth, explicit, cause) {
                     self.wrong(&format!("{model} went by {truth:?} (explicit: {explicit}), and {cause:?} was told"));
                 }
             }
@@ -261,6 +268,7 @@ impl Day {
     fn blur(&mut self) {
         self.take_departures();
         self.back = None;
+        self.blurred = Some(Instant::now());
         for pending in &mut self.pending {
             pending.must = false;
         }
@@ -271,6 +279,9 @@ impl Day {
         self.take_departures();
         self.take_occurrences();
         let now = Instant::now();
+        if self.studio.lock().fails > 0 {
+            self.loads_fail();
+        }
         if let Some(wrong) = self.studio.lock().wrong.first().cloned() {
             self.wrong(&wrong);
         }
@@ -297,6 +308,14 @@ impl Day {
                 continue;
             }
             self.wrong(&format!("{key} is to be warm and is not"));
+        }
+    }
+
+    /// Two seconds, four, eight, between attempts that each take as long as a load.
+    fn loads_fail(&mut self) {
+        let more = self.studio.lock().load_time * 4 + SECOND * 30;
+        for key in &KEYS[..WATCHED] {
+            self.excuse(key, more);
         }
     }
 
@@ -360,8 +379,13 @@ impl Day {
                 let up = self.studio.lock().server == Server::Up;
                 if up {
                     let new = !self.studio.lock().here.contains_key(key);
+                    self.take_departures();
                     self.studio.lock().just_in_time(key);
                     self.excuse_all();
+                    // One that comes back between two looks was never seen to go.
+                    for pending in self.pending.iter_mut().filter(|pending| pending.departure.key == key) {
+                        pending.must = false;
+                    }
                     if new {
                         self.back = Some((key, Instant::now() + self.grace()));
                     }
@@ -403,11 +427,7 @@ impl Day {
             77..82 => {
                 self.note("loads fail");
                 self.studio.lock().fails = 1 + usize::try_from(self.dice.below(3)).unwrap();
-                // Two seconds, four, eight, between attempts that each take as long as a load.
-                for key in &KEYS[..WATCHED] {
-                    let more = self.studio.lock().load_time * 4 + SECOND * 30;
-                    self.excuse(key, more);
-                }
+                self.loads_fail();
             }
             82..94 => self.outage().await,
             _ => self.sleep().await,
@@ -463,7 +483,8 @@ impl Day {
         {
             let mut inner = self.studio.lock();
             inner.slept += slept;
-            for instance in inner.here.values_mut() {
+            let now = Instant::now();
+            for instance in inner.here.values_mut().filter(|instance| instance.ready <= now) {
                 instance.used = instance.used.checked_sub(slept).unwrap_or(instance.used);
             }
             inner.settle();
@@ -487,7 +508,10 @@ fn allowed(truth: &Truth, explicit: bool, cause: &Cause) -> bool {
         (Truth::Evicted(by), Cause::Evicted { by: told }) => by == told,
         (Truth::UnloadedByUs, Cause::UnloadedHere | Cause::MadeRoom { .. }) => true,
         // It was gone already when the keeper took it out.
-        (Truth::Timer | Truth::Crashed | Truth::Ejected, Cause::UnloadedHere | Cause::MadeRoom { .. }) => true,
+        (
+            Truth::Timer | Truth::Evicted(_) | Truth::Crashed | Truth::Ejected,
+            Cause::UnloadedHere | Cause::MadeRoom { .. },
+        ) => true,
         // No field says it; of one that was loaded to stay, an ejection is likelier than a crash at rest.
         (Truth::Crashed | Truth::Ejected, Cause::EjectedByPerson) => explicit,
         (Truth::Crashed | Truth::Ejected, Cause::IdleTtl | Cause::Evicted { .. } | Cause::Unknown) => true,

@@ -160,7 +160,7 @@ impl Bench {
     }
 
     fn load(&mut self, id: &str) {
-        self.track.load(&name(id));
+        self.track.load(&name(id), self.now);
         self.act();
     }
 
