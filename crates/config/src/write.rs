@@ -264,10 +264,12 @@ pub(crate) fn see(location: &ConfigLocation, environment: &Environment, full: &F
     let histories = Home::from(environment).history();
     let mut history = History::unsettled(&histories, location)?;
     let finished = !location.read_only && finish(&history, &keys(location, environment))?;
-    history.settle(&if finished { revision(location, environment) } else { full.reading.revision.clone() })?;
+    // Somebody may have written while the lock was waited for. What was read before that is no news any longer, and what
+    // they wrote is read in a moment, as is what was just finished.
+    let stale = finished || !is_still_there(full);
+    history.settle(&if stale { revision(location, environment) } else { full.reading.revision.clone() })?;
     // What is half written or broken is none of the revisions that anybody wants back.
-    // What was just finished is read anew in a moment.
-    if full.tree.is_some() && !finished {
+    if full.tree.is_some() && !stale {
         record(&mut history, full)?;
     }
     let revision = &full.reading.revision;
@@ -301,6 +303,11 @@ pub(crate) fn keys<'a>(
 
 fn revision(location: &ConfigLocation, environment: &Environment) -> String {
     read_through(&Disk, location, environment).reading.revision
+}
+
+/// Whether the files hold what was read of them.
+fn is_still_there(full: &Full) -> bool {
+    full.texts.iter().all(|(path, text)| Disk.read(path).is_ok_and(|now| now == *text))
 }
 
 fn record(history: &mut History, full: &Full) -> Result<(), StoreError> {
