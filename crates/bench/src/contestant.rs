@@ -25,6 +25,7 @@ pub struct Contestant {
     /// None for the upstream itself. Several names of ours share one process.
     pub process: Option<Rc<Process>>,
     prefix: &'static str,
+    suffix: &'static str,
     headers: HeaderMap,
 }
 
@@ -52,7 +53,7 @@ impl Contestant {
         };
         let system = "You are careful, and brief. ".repeat(40);
         let body = json!({
-            "model": format!("{}{name}", self.prefix),
+            "model": format!("{}{name}{}", self.prefix, self.suffix),
             "messages": [
                 {"role": "system", "content": system},
                 {"role": "user", "content": "What is a pilot light? Answer in two sentences."},
@@ -94,8 +95,14 @@ pub async fn start(programs: &Programs) -> Result<Field> {
     let own = std::env::current_exe()?;
     let (upstream, at) = Process::with_first_line(Command::new(&own).arg("mock"))?;
     let at: SocketAddr = at.trim().parse().context("the upstream's address")?;
-    let mut contestants =
-        vec![Contestant { name: "direct", address: at, process: None, prefix: "", headers: HeaderMap::new() }];
+    let mut contestants = vec![Contestant {
+        name: "direct",
+        address: at,
+        process: None,
+        prefix: "",
+        suffix: "",
+        headers: HeaderMap::new(),
+    }];
 
     let (process, line) = Process::with_first_line(Command::new(&own).args(["bare", "--upstream", &at.to_string()]))?;
     contestants.push(Contestant {
@@ -103,6 +110,7 @@ pub async fn start(programs: &Programs) -> Result<Field> {
         address: line.trim().parse().context("the bare proxy's address")?,
         process: Some(Rc::new(process)),
         prefix: "chat/",
+        suffix: "",
         headers: HeaderMap::new(),
     });
     contestants.extend(pilotlight(&programs.pilotlight, folder.path(), at)?);
@@ -137,15 +145,19 @@ pub const PASSING: &str = "pass-through";
 fn pilotlight(program: &Path, folder: &Path, upstream: SocketAddr) -> Result<Vec<Contestant>> {
     let home = folder.join("pilotlight");
     fs::create_dir_all(&home)?;
-    let models: Vec<Value> = ["plain", "burst", "paced", "slow"].map(|id| json!({"id": id, "name": id})).to_vec();
-    let provider = |api: &str, base: String| json!({"baseUrl": base, "api": api, "apiKey": "k", "models": models});
+    // Models of the same name on several local servers would serve as one pool.
+    let provider = |api: &str, base: String| {
+        let models = ["plain", "burst", "paced", "slow"].map(|load| format!("{load}-{api}"));
+        let models: Vec<Value> = models.iter().map(|id| json!({"id": id, "name": id})).collect();
+        json!({"baseUrl": base, "api": api, "apiKey": "k", "models": models})
+    };
     let config = json!({
         "models": {"providers": {
             "chat": provider("openai-completions", format!("http://{upstream}/v1")),
             "responses": provider("openai-responses", format!("http://{upstream}/v1")),
             "messages": provider("anthropic-messages", format!("http://{upstream}")),
         }},
-        "agents": {"defaults": {"model": {"primary": "chat/plain", "fallbacks": ["responses/plain"]}}},
+        "agents": {"defaults": {"model": {"primary": "chat/plain-openai-completions", "fallbacks": ["messages/plain-anthropic-messages"]}}},
     });
     let config_file = folder.join("openclaw.json");
     fs::write(&config_file, config.to_string())?;
@@ -163,14 +175,19 @@ fn pilotlight(program: &Path, folder: &Path, upstream: SocketAddr) -> Result<Vec
     let token = String::from_utf8(command(&["token"]).output()?.stdout)?;
     let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.trim()))?;
     bearer.set_sensitive(true);
-    let one = |name, prefix| Contestant {
+    let one = |name, prefix, suffix| Contestant {
         name,
         address,
         process: Some(process.clone()),
         prefix,
+        suffix,
         headers: HeaderMap::from_iter([(http::header::AUTHORIZATION, bearer.clone())]),
     };
-    Ok(vec![one(PASSING, "chat/"), one("to Responses", "responses/"), one("to Messages", "messages/")])
+    Ok(vec![
+        one(PASSING, "chat/", "-openai-completions"),
+        one("to Responses", "responses/", "-openai-responses"),
+        one("to Messages", "messages/", "-anthropic-messages"),
+    ])
 }
 
 /// A plain reverse proxy that keeps its connections and buffers nothing.
@@ -240,5 +257,5 @@ async fn portkey(program: &Path, upstream: SocketAddr) -> Result<Contestant> {
 async fn listening(name: &'static str, mut process: Process, port: u16, prefix: &'static str) -> Result<Contestant> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     process.listens(address, Duration::from_secs(90)).await?;
-    Ok(Contestant { name, address, process: Some(Rc::new(process)), prefix, headers: HeaderMap::new() })
+    Ok(Contestant { name, address, process: Some(Rc::new(process)), prefix, suffix: "", headers: HeaderMap::new() })
 }

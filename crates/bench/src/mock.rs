@@ -229,7 +229,7 @@ async fn answer(request: Request<Incoming>) -> Result<Answer, hyper::Error> {
         return Ok(whole(StatusCode::OK, api.whole()));
     }
     let every = |pace: Duration| Some((pace, Box::pin(sleep_until(Instant::now() + pace))));
-    let (pace, total) = match asked.model.as_str() {
+    let (pace, total) = match asked.model.split('-').next().unwrap_or_default() {
         "paced" => (every(PACE), EVENTS),
         "slow" => (every(SLOW_PACE), SLOW_EVENTS),
         _ => (None, EVENTS),
