@@ -12,7 +12,7 @@ use pilotlight_ledger::Ledger;
 use pilotlight_runtime::{KeeperState, LocalModel, Occurrence, Stay, Warmth};
 use pilotlight_wire::Location;
 use tokio::sync::{broadcast, mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::compose::{Catalogue, Composition};
@@ -23,6 +23,10 @@ use crate::state::{
     AppState, ConfigSummary, CooldownSummary, LiveRequest, ModelState, ModelSummary, PassedOver, Problem,
     RequestOutcome, RuntimeSummary, ServedRequest,
 };
+
+/// A request's ordinary events are to be seen within this: each publication copies the state, there can be thousands of
+/// events a second, and none of it should be done while a request waits for its answer.
+const REFRESH: Duration = Duration::from_millis(50);
 
 /// What the task listens to.
 pub(crate) struct Sources {
@@ -70,12 +74,21 @@ impl Reducer {
         let muting = self.notices.log().clone();
         let mut midnight = tokio::time::interval(Duration::from_secs(60));
         self.publish();
+        let mut due: Option<Instant> = None;
         loop {
             let over = first_over(&self.sources.cooldowns.borrow());
             let second = self.next_second();
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(event) = self.sources.events.recv() => self.event(event),
+                Some(event) = self.sources.events.recv() => {
+                    let urgent = is_urgent(&event);
+                    self.event(event);
+                    if !urgent {
+                        due.get_or_insert_with(|| Instant::now() + REFRESH);
+                        continue;
+                    }
+                }
+                () = refresh(due) => {}
                 Ok(occurrence) = self.sources.occurrences.recv() => {
                     // The state that goes with it was published before it.
                     self.publish();
@@ -100,6 +113,7 @@ impl Reducer {
                 _ = midnight.tick() => self.spent.turn_the_day(),
             }
             self.publish();
+            due = None;
         }
         while let Ok(event) = self.sources.events.try_recv() {
             self.event(event);
@@ -160,7 +174,6 @@ impl Reducer {
         self.ledger.record(request.clone());
         self.recent.insert(0, request.clone());
         self.recent.truncate(AppState::RECENT);
-        self.publish();
         let state = self.states.borrow().clone();
         let price = request.served_by.as_ref().and_then(|model| catalogue.price(model));
         self.notices.served(&request, &state, price);
@@ -255,6 +268,23 @@ impl Reducer {
             muted: self.notices.log().muted(),
             endpoint,
         }
+    }
+}
+
+/// Returns when what has changed is due to be seen; never where nothing has.
+async fn refresh(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether an event is to be seen at once: all but those of a request that goes as it should.
+fn is_urgent(event: &Event) -> bool {
+    match event {
+        Event::Started { .. } | Event::Phase { phase: Phase::Asking | Phase::Streaming, .. } => false,
+        Event::Finished(served) => served.outcome != Outcome::Served || served.attempts.len() > 1,
+        Event::Phase { phase: Phase::Loading, .. } | Event::CoolingDown(_) | Event::Recovered(_) => true,
     }
 }
 
