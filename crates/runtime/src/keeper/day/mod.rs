@@ -8,11 +8,11 @@
 //!
 //! `PILOTLIGHT_DAYS=1000 cargo test -p pilotlight-runtime days_` runs so many days; without it, a few.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod studio;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -65,6 +65,8 @@ fn name(key: &str) -> ModelRef {
 struct Pending {
     departure: Departure,
     must: bool,
+    /// It took the place of one that was loaded to stay, between two looks.
+    disguised: bool,
     told: bool,
 }
 
@@ -89,6 +91,8 @@ struct Day {
     losses: BTreeMap<&'static str, Vec<Instant>>,
     /// Somebody else's load, which ends an ejection when it is seen.
     back: Option<(&'static str, Instant)>,
+    /// Loaded by somebody else between two looks in place of one that was loaded to stay.
+    disguised: BTreeSet<&'static str>,
     /// When the runtime could last not be looked at.
     blurred: Option<Instant>,
     down_told: bool,
@@ -143,6 +147,7 @@ impl Day {
             out: BTreeMap::new(),
             losses: BTreeMap::new(),
             back: None,
+            disguised: BTreeSet::new(),
             blurred: None,
             down_told: false,
             told: 0,
@@ -198,8 +203,10 @@ impl Day {
             self.note(format!("  went: {departure:?}"));
             let kept = self.kept[KEYS.iter().position(|known| known == key).unwrap()].now();
             // It cannot be told from an ejection: nothing was answering, and it had no timer.
-            let like_ejected =
-                departure.truth == Truth::Ejected || departure.truth == Truth::Crashed && departure.explicit;
+            let disguised = self.disguised.remove(key);
+            let like_ejected = disguised
+                || departure.truth == Truth::Ejected
+                || departure.truth == Truth::Crashed && departure.explicit;
             self.excuse(key, Duration::ZERO);
             if like_ejected {
                 self.out.insert(key, true);
@@ -213,8 +220,9 @@ impl Day {
             }
             let up = self.studio.lock().server == Server::Up;
             // One that was there for less than a look may never have been seen.
-            let must = up && departure.lived > self.seen;
-            self.pending.push(Pending { departure, must, told: false });
+            let back = self.blurred.is_none_or(|blurred| departure.at - blurred > self.seen);
+            let must = up && back && departure.lived > self.seen;
+            self.pending.push(Pending { departure, must, disguised, told: false });
         }
     }
 
@@ -246,7 +254,8 @@ impl Day {
                 let (gone, lived) = (all[at].departure.at, all[at].departure.lived);
                 let unseen = self.blurred.is_some_and(|blurred| blurred + lived + self.seen * 4 >= gone);
                 let by_timer = truth == Truth::Timer && *cause == Cause::Unknown && unseen;
-                if !by_timer && !allowed(&truth, explicit, cause) {
+                let disguised = all[at].disguised && *cause == Cause::EjectedByPerson;
+                if !by_timer && !disguised && !allowed(&truth, explicit, cause) {
                     self.wrong(&format!("{model} went by {truth:?} (explicit: {explicit}), and {cause:?} was told"));
                 }
             }
@@ -300,11 +309,10 @@ impl Day {
                 self.out.insert(key, false);
             }
         }
-        for at in 0..WATCHED {
-            let key = KEYS[at];
+        for (key, policy) in KEYS.into_iter().zip(self.kept) {
             let due = self.excused.get(key).is_none_or(|until| *until < now);
             let out = self.out.get(key) == Some(&true);
-            if !self.kept[at].now() || out || !due || self.studio.lock().is_ready(key) {
+            if !policy.now() || out || !due || self.studio.lock().is_ready(key) {
                 continue;
             }
             self.wrong(&format!("{key} is to be warm and is not"));
@@ -383,8 +391,11 @@ impl Day {
                     self.studio.lock().just_in_time(key);
                     self.excuse_all();
                     // One that comes back between two looks was never seen to go.
-                    for pending in self.pending.iter_mut().filter(|pending| pending.departure.key == key) {
+                    for pending in self.pending.iter_mut().filter(|one| one.departure.key == key && !one.told) {
                         pending.must = false;
+                        if pending.departure.explicit {
+                            self.disguised.insert(key);
+                        }
                     }
                     if new {
                         self.back = Some((key, Instant::now() + self.grace()));
@@ -467,7 +478,7 @@ impl Day {
                     lived: DAY,
                     at: Instant::now(),
                 };
-                self.pending.push(Pending { departure, must: false, told: false });
+                self.pending.push(Pending { departure, must: false, disguised: false, told: false });
                 if lasts < self.seen {
                     self.out.insert(key, true);
                 }

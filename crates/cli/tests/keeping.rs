@@ -1,0 +1,114 @@
+//! What a person asks of the keeper, and what it costs, with the real programs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::{SETTINGS, Setup, SimulatorProcess, configuration};
+
+fn qwen(state: &Value) -> &Value {
+    &state["models"][1]
+}
+
+#[tokio::test]
+async fn a_small_context_is_shown_and_mended_either_way() {
+    let local = SimulatorProcess::start(&["lmstudio", "--model", "minimax-m2.1-gs32:0", "--model", "qwen3-8b:500"]);
+    let setup = Setup::new(&configuration(&local.address, None), SETTINGS);
+    let _serving = setup.serve();
+    let client = reqwest::Client::new();
+    let small = json!({"model": "qwen3-8b", "context_length": 4096});
+    let load = client.post(format!("{}/api/v1/models/load", local.address)).json(&small).send().await.unwrap();
+    assert!(load.status().is_success(), "{}", load.text().await.unwrap());
+    setup.wait_for("the small context", |state| qwen(state)["loadedContext"] == 4096);
+    let shown = String::from_utf8(setup.run(&["context"]).stdout).unwrap();
+    assert!(shown.contains("qwen3-8b: loaded with 4096 of the 40960 tokens"), "{shown}");
+    assert!(shown.contains("pilotlight context lmstudio/qwen3-8b --lower"), "{shown}");
+
+    let reloaded = setup.json(&["context", "Qwen", "--reload", "--json"]);
+    assert_eq!((&reloaded["loadedContext"], &reloaded["contextWindow"]), (&json!(40960), &json!(40960)));
+    let state = setup.wait_for("the larger one", |state| qwen(state)["loadedContext"] == 40960);
+    assert_eq!(qwen(&state)["problem"], Value::Null);
+    let nothing = setup.run(&["context", "Qwen", "--lower", "--json"]);
+    assert_eq!(nothing.status.code(), Some(1));
+
+    setup.json(&["unload", "Qwen", "--json"]);
+    let load = client.post(format!("{}/api/v1/models/load", local.address)).json(&small).send().await.unwrap();
+    assert!(load.status().is_success());
+    setup.wait_for("the small context", |state| qwen(state)["loadedContext"] == 4096);
+    let before = std::fs::read_to_string(setup.config()).unwrap();
+    let lowered = setup.json(&["context", "lmstudio/qwen3-8b", "--lower", "--json"]);
+    assert_eq!(lowered["contextWindow"], 4096);
+    let after = std::fs::read_to_string(setup.config()).unwrap();
+    assert_eq!(after, before.replace("40960", "4096"), "only those characters");
+    setup.wait_for("what the file says now", |state| qwen(state)["contextWindow"] == 4096);
+}
+
+#[tokio::test]
+async fn a_load_is_watched_and_its_time_known_after_a_restart() {
+    let local = SimulatorProcess::start(&["lmstudio", "--model", "minimax-m2.1-gs32:0", "--model", "qwen3-8b:3000"]);
+    let setup = Setup::new(&configuration(&local.address, None), SETTINGS);
+    let serving = setup.serve();
+    setup.wait_for("the first look", |state| qwen(state)["state"]["kind"] == "cold");
+    let output = setup.run(&["load", "Qwen", "--watch", "--json"]);
+    let lines: Vec<Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an object a line"))
+        .collect();
+    assert!(lines.len() > 1, "{lines:?}");
+    assert_eq!((&lines[0]["state"], &lines[0]["expectedMilliseconds"]), (&json!("loading"), &Value::Null));
+    assert!(lines.last().unwrap()["loadMilliseconds"].as_u64().unwrap() >= 2_900, "{lines:?}");
+    setup.json(&["unload", "Qwen", "--json"]);
+    assert_eq!(serving.terminate(), Some(0));
+
+    let _serving = setup.serve();
+    setup.wait_for("the first look", |state| qwen(state)["state"]["kind"] == "cold");
+    let loading = setup.command(&["load", "Qwen"]).spawn().unwrap();
+    let state = setup.wait_for("the load", |state| qwen(state)["state"]["kind"] == "loading");
+    let expected = qwen(&state)["state"]["expected"].as_u64().unwrap();
+    assert!((2_900..10_000).contains(&expected), "{expected}");
+    assert!(loading.wait_with_output().unwrap().status.success());
+}
+
+/// `PILOTLIGHT_WATCH=600 cargo test -p pilotlight-cli --test keeping -- --ignored --nocapture`: the figures of the
+/// README. In seconds; without it, 60.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+#[ignore = "a measurement: it takes as long as it is told to"]
+async fn what_watching_costs() {
+    let length = std::env::var("PILOTLIGHT_WATCH").ok().map_or(60, |seconds| seconds.parse().unwrap());
+    let local = SimulatorProcess::start(&["lmstudio", "--model", "minimax-m2.1-gs32:1000", "--model", "qwen3-8b:1000"]);
+    let settings = SETTINGS.replace(r#", keeper: { poll: "1s" }"#, "");
+    let setup = Setup::new(&configuration(&local.address, None), &settings);
+    let serving = setup.serve();
+    setup.wait_for("the load", |state| state["models"][0]["state"]["kind"] == "warm");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let client = reqwest::Client::new();
+    client.delete(format!("{}/_sim/requests", local.control)).send().await.unwrap();
+    let (began, before) = (Instant::now(), processor_time(serving.id()));
+    tokio::time::sleep(Duration::from_secs(length)).await;
+    let (minutes, used) = (began.elapsed().as_secs_f64() / 60.0, processor_time(serving.id()) - before);
+    let requests = client.get(format!("{}/_sim/requests", local.control)).send().await.unwrap();
+    let requests: Vec<Value> = requests.json().await.unwrap();
+    let mut paths: BTreeMap<String, usize> = BTreeMap::new();
+    for request in &requests {
+        *paths.entry(request["path"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+    }
+    #[allow(clippy::cast_precision_loss)]
+    let per_minute = requests.len() as f64 / minutes;
+    println!("{per_minute:.1} requests a minute to an idle LM Studio: {paths:?}");
+    println!("{:.2} s of processor time an hour", used.as_secs_f64() * 60.0 / minutes);
+    assert!(per_minute < 30.0, "LM Studio writes a line to its log for each");
+}
+
+/// Of a process, by the kernel's count of ticks, a hundredth of a second each.
+#[cfg(target_os = "linux")]
+fn processor_time(id: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
+}
