@@ -94,7 +94,7 @@ class Hands:
         # Keys take their time to the page, and whoever looks at once sees what was before them.
         before = self.window.script("return window.pressed")
         xdotool(*command)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while self.window.script("return window.pressed") < before + keys:
             assert time.monotonic() < deadline, f"{command}: not every key reached the page"
 

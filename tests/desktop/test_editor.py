@@ -73,7 +73,7 @@ class Editor(unittest.TestCase):
     def rests(self):
         until("nothing is under way", lambda: self.window.script("return document.querySelector('.draft').innerText.trim()") == "Saved")
 
-    def shows(self, what, seconds=10):
+    def shows(self, what, seconds=30):
         until(f"{what!r} is shown", lambda: what in self.window.text(), seconds)
 
     def chain(self):

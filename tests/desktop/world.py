@@ -197,7 +197,7 @@ def request(host, method, path, body=None, headers=None):
         connection.close()
 
 
-def until(what, look, seconds=10.0):
+def until(what, look, seconds=30.0):
     """Looks until it sees something, and returns that. Whatever `look` trips over on the way counts as nothing seen."""
     deadline = time.monotonic() + seconds
     seen = None
@@ -237,6 +237,11 @@ def descendants(pid):
             names.append(name)
             todo.append(child)
     return names
+
+
+def press(tray, label):
+    """Clicks an item of the tray's menu. The menu is made anew with every change of the state: what was found may be gone."""
+    until(f"{label!r} is in the menu", lambda: tray.find(label).click() or True)
 
 
 def bubbles():
