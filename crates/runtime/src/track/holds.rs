@@ -107,6 +107,8 @@ impl Model {
                 None
             }
             Cause::MadeRoom { .. } => None,
+            // Somebody wants it since, by word of mouth: whoever ejected it has had their way.
+            _ if self.asked => None,
             Cause::EjectedByPerson => {
                 self.ejections.retain(|at| now.duration_since(*at) < EJECTIONS_WITHIN);
                 self.ejections.push(now);

@@ -253,9 +253,14 @@ impl Day {
                 // Loaded while nobody could look: when its timer began is not known.
                 let (gone, lived) = (all[at].departure.at, all[at].departure.lived);
                 let unseen = self.blurred.is_some_and(|blurred| blurred + lived + self.seen * 4 >= gone);
-                let by_timer = truth == Truth::Timer && *cause == Cause::Unknown && unseen;
+                // Or it went and came, and what it made room for too, between two looks.
+                let unseen = unseen && truth == Truth::Timer || !all[at].must;
+                let not_known = *cause == Cause::Unknown && unseen;
                 let disguised = all[at].disguised && *cause == Cause::EjectedByPerson;
-                if !by_timer && !disguised && !allowed(&truth, explicit, cause) {
+                // Two came at that moment, and no field says for which of them it went.
+                let for_either = matches!((&truth, cause), (Truth::Evicted(_), Cause::Evicted { by })
+                    if self.studio.lock().arrivals.iter().any(|(key, at)| key == by && *at + self.seen * 4 >= gone));
+                if !not_known && !disguised && !for_either && !allowed(&truth, explicit, cause) {
                     self.wrong(&format!("{model} went by {truth:?} (explicit: {explicit}), and {cause:?} was told"));
                 }
             }

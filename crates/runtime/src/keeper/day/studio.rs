@@ -72,6 +72,8 @@ pub(super) struct Inner {
     /// It tells the timers, as by its WebSocket.
     pub(super) tells_timers: bool,
     pub(super) departures: Vec<Departure>,
+    /// What came into memory, and when.
+    pub(super) arrivals: Vec<(String, Instant)>,
     pub(super) loads: usize,
     pub(super) looks: usize,
     /// What must never happen, in words.
@@ -111,6 +113,7 @@ impl Inner {
             self.go(&other, Truth::Evicted(key.to_owned()));
         }
         let ready = now + self.load_time;
+        self.arrivals.push((key.to_owned(), now));
         self.here.insert(key.to_owned(), Instance { explicit: false, ready, used: ready, busy: 0 });
     }
 
@@ -141,6 +144,7 @@ impl Studio {
                 fails: 0,
                 tells_timers,
                 departures: Vec::new(),
+                arrivals: Vec::new(),
                 loads: 0,
                 looks: 0,
                 wrong: Vec::new(),
@@ -244,6 +248,7 @@ impl Adapter for Studio {
                     inner.wrong.push(format!("a second instance of {key}"));
                 }
                 let ready = now + inner.load_time;
+                inner.arrivals.push((key.clone(), now));
                 inner.here.insert(key.clone(), Instance { explicit: true, ready, used: ready, busy: 0 });
                 let fails = inner.fails > 0;
                 inner.fails = inner.fails.saturating_sub(1);

@@ -52,6 +52,19 @@ fn nothing_is_taken_away_under_a_request() {
 }
 
 #[test]
+fn what_a_person_loads_is_kept_although_its_going_is_seen_only_then() {
+    let mut bench = Bench::warm();
+    bench.load("m");
+    assert_eq!(bench.effects, [], "answered by a look, not from memory");
+    bench.see(&[("m", Absent)]);
+    assert_eq!(bench.unloaded(), (Cause::EjectedByPerson, true));
+    assert_eq!(bench.loads(), ["m"]);
+    bench.load_done("m", failed(LoadFailureKind::Passing, "busy"));
+    bench.see_for(&[("m", Absent)], SECOND * 3);
+    assert_eq!(bench.loads(), ["m"], "tried again by the policy");
+}
+
+#[test]
 fn an_eject_during_a_load_waits_for_its_end() {
     let mut bench = Bench::new(&[model("m")]);
     bench.see(&[("m", Absent)]);
