@@ -1,6 +1,7 @@
 //! What the tests share: a proxy on a port of its own, local models that do as they are told, upstreams of exact bytes.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod clock;
 pub mod raw;
 
 use std::collections::HashMap;
