@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::super::{Block, Event, Finish, Note, Opaque};
+use super::made_id;
 use crate::Usage;
 use crate::failure::Failure;
 
@@ -19,7 +20,8 @@ pub struct Blocks<K> {
     /// Those that have not ended, or wait for one that has not. Of the first, the beginning was told.
     waiting: VecDeque<Waiting<K>>,
     started: bool,
-    called: bool,
+    /// The ids of the calls so far.
+    called: Vec<String>,
     usage: Option<Usage>,
     over: Over,
 }
@@ -47,7 +49,14 @@ struct Waiting<K> {
 
 impl<K> Default for Blocks<K> {
     fn default() -> Self {
-        Self { out: Vec::new(), waiting: VecDeque::new(), started: false, called: false, usage: None, over: Over::No }
+        Self {
+            out: Vec::new(),
+            waiting: VecDeque::new(),
+            started: false,
+            called: Vec::new(),
+            usage: None,
+            over: Over::No,
+        }
     }
 }
 
@@ -66,7 +75,7 @@ impl<K: PartialEq> Blocks<K> {
     /// Whether a tool was called.
     #[must_use]
     pub fn has_called(&self) -> bool {
-        self.called
+        !self.called.is_empty()
     }
 
     /// The answer begins. Only the first call counts, and only before everything else.
@@ -217,7 +226,7 @@ impl<K: PartialEq> Blocks<K> {
                 self.end_at(place, None);
             }
         }
-        let finish = match (finish, self.called) {
+        let finish = match (finish, self.has_called()) {
             (Finish::Stop, true) => Finish::ToolCalls,
             (Finish::ToolCalls, false) => Finish::Stop,
             (finish, _) => finish,
@@ -260,11 +269,17 @@ impl<K: PartialEq> Blocks<K> {
     }
 
     /// Adds a block, and says where it stands. None once the answer is over.
-    fn push(&mut self, key: Option<K>, block: Block) -> Option<usize> {
+    fn push(&mut self, key: Option<K>, mut block: Block) -> Option<usize> {
         if self.over != Over::No {
             return None;
         }
-        self.called |= matches!(block, Block::ToolCall { .. });
+        if let Block::ToolCall { id, .. } = &mut block {
+            // A client tells the results apart by it.
+            if self.called.contains(id) {
+                *id = made_id(id.as_bytes(), self.called.len() + 1);
+            }
+            self.called.push(id.clone());
+        }
         if self.waiting.is_empty() {
             self.out.push(Event::Begin(block.clone()));
         }
@@ -385,6 +400,19 @@ mod tests {
         blocks.finish(Finish::Stop);
         blocks.fail(Failure::new("late"));
         assert_eq!(blocks.take(), [Event::Usage(Usage { output: 3, ..Usage::default() })]);
+    }
+
+    #[test]
+    fn a_second_call_of_the_same_id_gets_another() {
+        let mut blocks = Blocks::<u8>::default();
+        for key in 0..3 {
+            blocks.begin(key, call("a"));
+            blocks.end(&key, None);
+        }
+        let ids = |event: Event| if let Event::Begin(Block::ToolCall { id, .. }) = event { Some(id) } else { None };
+        let ids: Vec<String> = blocks.take().into_iter().filter_map(ids).collect();
+        assert_eq!(ids[0], "call_a");
+        assert!(ids[1] != ids[0] && ids[2] != ids[1] && ids[2] != ids[0], "{ids:?}");
     }
 
     #[test]

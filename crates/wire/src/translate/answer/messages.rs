@@ -192,6 +192,9 @@ impl Messages {
             self.open = Some(Open::Again(String::new()));
             return self.go_on(&input, false);
         }
+        if name.is_empty() {
+            return Err(Failure::new("the upstream called a tool without saying which"));
+        }
         self.calls += 1;
         let key = self.calls;
         let id = if id.is_empty() { made_id(self.id.as_bytes(), key) } else { id };

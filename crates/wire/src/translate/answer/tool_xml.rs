@@ -160,13 +160,14 @@ fn read_element<'a>(text: &'a str, tag: &str) -> Option<(String, &'a str, &'a st
         }
         _ => attribute.split_once('>')?,
     };
+    let name = Some(name.trim()).filter(|name| !name.is_empty())?;
     let (open, close) = (format!("<{tag}"), format!("</{tag}>"));
     let mut from = 0;
     loop {
         let at = from + inner.get(from..)?.find(&close)?;
         let after = inner.get(at + close.len()..)?.trim_start();
         if after.is_empty() || after.starts_with(&open) {
-            return Some((name.trim().to_owned(), inner.get(..at)?, after));
+            return Some((name.to_owned(), inner.get(..at)?, after));
         }
         from = at + close.len();
     }
@@ -300,6 +301,7 @@ mod tests {
             "<minimax:tool_call>",
             "<minimax:tool_call><invoke name=\"write\"><parameter name=\"path\">cut",
             "<minimax:tool_call>say so</minimax:tool_call> more",
+            "<minimax:tool_call><invoke name=></invoke></minimax:tool_call>",
             " \n",
         ] {
             assert_eq!(split([text]), (text.to_owned(), Vec::new()), "{text:?}");
