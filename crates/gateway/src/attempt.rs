@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
 use pilotlight_wire::Usage;
 use pilotlight_wire::body::RequestHead;
-use pilotlight_wire::signal::{Answer, StreamReader, read_body};
+use pilotlight_wire::signal::{Answer, Silence, StreamReader, read_body};
 use pilotlight_wire::sse::Frame;
 use pilotlight_wire::translate::sanitise::sanitise;
 use pilotlight_wire::translate::stream::translate_answer;
@@ -20,6 +20,7 @@ use crate::crossing::{Way, remember, upstream_of, way};
 use crate::exchange::Exchange;
 use crate::hold::hold;
 use crate::routes::Target;
+use crate::silence;
 use crate::source::Source;
 use crate::upstream;
 use crate::verdict::{Miss, UpstreamError};
@@ -140,6 +141,7 @@ pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, 
     };
     match read_body(exchange.api, &body) {
         Answer::Whole(usage) => {
+            silence::judge(exchange, target, Silence::of_body(exchange.api, &body, usage))?;
             Ok(Held::Whole(Box::new(WholeAnswer { target: target.clone(), status, headers, body, model, usage })))
         }
         Answer::Failed(failure) => Err(Miss::told(Code::ErrorBody, failure)),

@@ -118,6 +118,11 @@ pub fn exceeds(estimate: u64, window: u64) -> bool {
     estimate > window.saturating_add(window / 4)
 }
 
+/// Whether so many tokens by [`estimate`] may well be too many for a context, if something else says so too.
+pub fn may_fill(estimate: u64, window: u64) -> bool {
+    estimate > window / 2
+}
+
 const LONGEST_RUN: usize = 4;
 const LONGEST_WORD: usize = 512;
 

@@ -48,6 +48,12 @@ impl Exchange {
         self.head.stream && self.api != ClientApi::Embeddings
     }
 
+    /// What fits into a target, in tokens: what is configured, or what it is loaded with where that is less.
+    pub fn window(&self, target: &Target) -> Option<u64> {
+        let loaded = if target.managed { self.gateway.local.context(&target.model) } else { None };
+        loaded.into_iter().chain(target.context_window).min()
+    }
+
     /// Reads along what a target sends, for what only it can read. Chat has no such thing that all agree on.
     pub fn note(&self, target: &Target, frame: &Frame) {
         if let (ClientApi::Responses | ClientApi::Messages, Some(data)) = (self.api, &frame.data) {

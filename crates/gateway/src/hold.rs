@@ -12,6 +12,7 @@ use crate::attempt::{patiently, read_pending};
 use crate::code::Code;
 use crate::exchange::Exchange;
 use crate::routes::Target;
+use crate::silence;
 use crate::source::{Broken, Source};
 use crate::verdict::Miss;
 
@@ -43,11 +44,20 @@ pub async fn hold(
             }
             held += frame.raw.len();
             frames.push(frame);
-            if shows(signal, &reader)? {
-                return Ok((frames, source, reader));
+            match shows(signal, &reader)? {
+                Shown::Nothing => {}
+                Shown::Content => return Ok((frames, source, reader)),
+                Shown::End => return silent(exchange, target, frames, source, reader),
             }
             if held > LARGEST_HELD {
                 return Err(Miss::new(Code::Malformed, format!("{held} bytes without content")));
+            }
+        }
+        if reader.is_whole() {
+            // An answer without content. How many tokens it has may come last.
+            match tokio::time::timeout(exchange.timing().drain, source.fill()).await {
+                Ok(Ok(true)) => continue,
+                _ => return silent(exchange, target, frames, source, reader),
             }
         }
         // Any byte is a sign of life: a comment every few seconds says that a long prompt is being read. But it may
@@ -64,22 +74,47 @@ pub async fn hold(
         };
         let signal = reader.read(&frame);
         frames.push(frame);
-        return match signal {
-            Signal::Malformed(_) => Err(Miss::new(Code::Cut, "the stream ended within an event")),
-            signal if shows(signal.clone(), &reader)? => Ok((frames, source, reader)),
-            _ => Err(ended(&frames)),
+        if matches!(signal, Signal::Malformed(_)) {
+            return Err(Miss::new(Code::Cut, "the stream ended within an event"));
+        }
+        return match shows(signal, &reader)? {
+            Shown::Content => Ok((frames, source, reader)),
+            Shown::End => silent(exchange, target, frames, source, reader),
+            Shown::Nothing if reader.is_whole() => silent(exchange, target, frames, source, reader),
+            Shown::Nothing => Err(ended(&frames)),
         };
     }
 }
 
-/// Whether an event shows that this is an answer.
-fn shows(signal: Signal, reader: &StreamReader) -> Result<bool, Miss> {
+/// What an event shows.
+enum Shown {
+    Content,
+    /// The end of a whole answer.
+    End,
+    Nothing,
+}
+
+fn shows(signal: Signal, reader: &StreamReader) -> Result<Shown, Miss> {
     match signal {
-        Signal::Content | Signal::Terminal => Ok(true),
-        Signal::Lifecycle | Signal::Surplus => Ok(reader.is_whole()),
+        Signal::Content => Ok(Shown::Content),
+        Signal::Terminal => Ok(Shown::End),
+        Signal::Surplus if reader.is_whole() => Ok(Shown::End),
+        Signal::Lifecycle | Signal::Surplus => Ok(Shown::Nothing),
         Signal::Error { failure, .. } => Err(Miss::told(Code::ErrorEvent, failure)),
         Signal::Malformed(what) => Err(Miss::new(Code::Malformed, what)),
     }
+}
+
+/// A whole answer without content, if it is one.
+fn silent(
+    exchange: &Exchange,
+    target: &Target,
+    frames: Vec<Frame>,
+    source: Source,
+    reader: StreamReader,
+) -> Result<(Vec<Frame>, Source, StreamReader), Miss> {
+    silence::judge(exchange, target, reader.silence(source.usage()))?;
+    Ok((frames, source, reader))
 }
 
 fn ended(frames: &[Frame]) -> Miss {

@@ -38,6 +38,7 @@ mod request;
 mod resolve;
 mod routes;
 mod serve;
+mod silence;
 mod source;
 mod timing;
 mod upstream;

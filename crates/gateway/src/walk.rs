@@ -186,7 +186,7 @@ impl Walk<'_> {
 
     /// Whether the request is known not to fit: it is longer than this context by far, or did not fit one as large.
     fn is_too_long_for(&mut self, target: &Target) -> bool {
-        let Some(window) = self.window(target) else { return false };
+        let Some(window) = self.exchange.window(target) else { return false };
         if let Some(had) = self.overflow.and_then(|overflow| overflow.had).filter(|had| window <= *had) {
             let detail = format!("its context of {window} tokens is no larger than the {had} that were too few");
             self.pass_over(target, Code::ContextWindow, &detail);
@@ -205,12 +205,6 @@ impl Walk<'_> {
         self.pass_over(target, Code::ContextWindow, &detail);
         self.overflow.get_or_insert_default().note(Some((estimate, false)), Some(window));
         true
-    }
-
-    /// What fits into a target, in tokens: what is configured, or what it is loaded with where that is less.
-    fn window(&self, target: &Target) -> Option<u64> {
-        let loaded = if target.managed { self.exchange.gateway.local.context(&target.model) } else { None };
-        loaded.into_iter().chain(target.context_window).min()
     }
 
     fn readiness(&self, target: &Target) -> Readiness {
@@ -265,7 +259,7 @@ impl Walk<'_> {
         }
         if miss.code == Code::ContextOverflow {
             let (asked, had) = context::told(&miss.detail);
-            let (asked, had) = (asked.map(|asked| (asked, true)), had.or_else(|| self.window(target)));
+            let (asked, had) = (asked.map(|asked| (asked, true)), had.or_else(|| self.exchange.window(target)));
             self.overflow.get_or_insert_default().note(asked, had);
         }
         if target.managed {

@@ -141,7 +141,7 @@ async fn forgetful() -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
                 let count = stream.read(&mut buffer).await.unwrap();
                 bytes.extend_from_slice(&buffer[..count]);
             }
-            let body = r#"{"choices":[]}"#;
+            let body = r#"{"choices":[{"message":{"content":"yes"}}]}"#;
             let answer = format!(
                 "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
@@ -304,5 +304,39 @@ async fn a_model_that_is_seen_to_work_is_given_more_time() {
         if streamed && body.starts_with("data") {
             assert!(error_message(Chat, events(&body).last().unwrap()).is_some());
         }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_nothing_is_none_and_the_next_that_is_large_enough_is_asked() {
+    let long = "a word or two ".repeat(250);
+    for (api, streamed) in
+        [(Responses, true), (Chat, true), (Messages, true), (Responses, false), (Chat, false), (Messages, false)]
+    {
+        let model = Model::new("m").loaded();
+        let options = Options { models: vec![model], reply: Some(String::new()), ..Options::default() };
+        let silent = Simulator::start(Kind::LmStudio, options).await.unwrap();
+        let (small, large) = (vendor(api, "small").await, vendor(api, "large").await);
+        let sized = |name: &str, simulator: &Simulator, window| {
+            let target = hosted(target(name, simulator.address(), upstream_api(api)));
+            Target { context_window: Some(window), ..target }
+        };
+        let first = target("first/m", silent.address(), upstream_api(api));
+        let first = Target { context_window: Some(1_000), ..first };
+        let proxy = Proxy::start(vec![first, sized("small/m", &small, 1_000), sized("large/m", &large, 9_000)]).await;
+        let asked = |words: &str| {
+            let mut body = ask(api, "primary", streamed);
+            let place = if api == Responses { "/input" } else { "/messages/0/content" };
+            *body.pointer_mut(place).unwrap() = json!(words);
+            body
+        };
+        let response = proxy.send(api, asked(&long)).await;
+        let tried = header(&response, "x-pilotlight-attempts").to_owned();
+        assert_eq!(tried, "first/m=context-overflow; small/m=context-window; large/m=ok", "{api:?} {streamed}");
+        assert!(read(response).await.contains("large"), "{api:?} {streamed}");
+        // What cannot be too long has met with something else.
+        let response = proxy.send(api, asked("short")).await;
+        let tried = header(&response, "x-pilotlight-attempts").to_owned();
+        assert_eq!(tried, "first/m=malformed; small/m=ok", "{api:?} {streamed}");
     }
 }

@@ -15,6 +15,9 @@ use crate::{ClientApi, Usage};
 mod chat;
 mod messages;
 mod responses;
+mod silence;
+
+pub use silence::Silence;
 
 /// What one event means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +52,12 @@ pub struct StreamReader {
     usage: Option<Usage>,
     response_id: Option<String>,
     last_sequence: Option<u64>,
+    /// Whether content has come.
+    spoke: bool,
+    /// Tokens of output as counted last: Anthropic's first count is a guess.
+    written: Option<u64>,
+    /// Why the answer ends, in its API's word.
+    reason: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +75,18 @@ impl StreamReader {
     /// A reader of a stream that begins.
     #[must_use]
     pub fn new(api: ClientApi) -> Self {
-        Self { api, end: End::Open, begun: 0, finished: 0, usage: None, response_id: None, last_sequence: None }
+        Self {
+            api,
+            end: End::Open,
+            begun: 0,
+            finished: 0,
+            usage: None,
+            response_id: None,
+            last_sequence: None,
+            spoke: false,
+            written: None,
+            reason: None,
+        }
     }
 
     /// The tokens told so far.
@@ -129,6 +149,7 @@ impl StreamReader {
         if self.end == End::Error && !matches!(signal, Signal::Error { own: true, .. }) {
             return Signal::Surplus;
         }
+        self.spoke |= signal == Signal::Content;
         match &signal {
             Signal::Terminal => self.end = if self.api == ClientApi::Messages { End::Closed } else { End::Terminal },
             // OpenAI's Responses API follows an `error` up by `response.failed`.
@@ -157,6 +178,7 @@ impl StreamReader {
         let Some(raw) = usage else { return };
         let Ok(value) = serde_json::from_str::<Value>(raw.get()) else { return };
         if let Some(usage) = Usage::read(&value) {
+            self.written = Some(usage.output);
             self.usage = Some(usage.or_earlier(self.usage));
         }
     }

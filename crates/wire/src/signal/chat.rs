@@ -95,6 +95,13 @@ pub(super) fn failed_choice(raw: Option<&RawValue>) -> Option<Failure> {
     choices(raw).iter().any(has_failed).then(|| Failure::new("the answer ended with finish_reason \"error\""))
 }
 
+/// Why the choices of a whole answer ended, where none of them has content; none where one has.
+pub(super) fn silent_choices(raw: Option<&RawValue>) -> Option<Option<String>> {
+    let choices = choices(raw);
+    let speaks = |choice: &Choice<'_>| is_content(choice.message) || says_something(choice.text);
+    (!choices.iter().any(speaks)).then(|| choices.iter().find_map(|choice| string(choice.finish_reason)))
+}
+
 impl StreamReader {
     pub(super) fn read_chat(&mut self, name: &str, data: &[u8]) -> Signal {
         let chunk: Chunk<'_> = match parse(data) {
@@ -124,6 +131,7 @@ impl StreamReader {
             self.begun |= bit;
             if says_something(choice.finish_reason) {
                 self.finished |= bit;
+                self.reason = string(choice.finish_reason);
             }
             content |= is_content(choice.delta) || is_content(choice.message) || says_something(choice.text);
         }

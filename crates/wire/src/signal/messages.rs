@@ -27,6 +27,12 @@ struct Start<'a> {
     usage: Option<&'a RawValue>,
 }
 
+#[derive(Deserialize)]
+struct Stop<'a> {
+    #[serde(borrow)]
+    stop_reason: Option<&'a RawValue>,
+}
+
 /// A content block, or a delta of one: the values that hold its content, by whatever type.
 #[derive(Deserialize)]
 struct Piece<'a> {
@@ -71,6 +77,8 @@ impl StreamReader {
                 _ => true,
             }),
             "message_delta" => {
+                let stop = event.delta.and_then(|raw| serde_json::from_str::<Stop<'_>>(raw.get()).ok());
+                self.reason = stop.and_then(|stop| string(stop.stop_reason)).or(self.reason.take());
                 self.saw_usage(event.usage);
                 Signal::Lifecycle
             }

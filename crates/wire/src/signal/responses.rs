@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::silence::{Response as Ended, item_says_something, says_words};
 use super::{Signal, StreamReader, failure, parse, says_something, string};
 use crate::failure::Failure;
 
@@ -16,6 +17,10 @@ struct Event<'a> {
     response: Option<&'a RawValue>,
     #[serde(borrow)]
     delta: Option<&'a RawValue>,
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow)]
+    part: Option<&'a RawValue>,
     #[serde(borrow)]
     item: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -66,6 +71,7 @@ impl StreamReader {
                 if failed {
                     Signal::Error { failure: of_response(response.as_ref()), own: false }
                 } else {
+                    self.saw_end(event.response);
                     Signal::Terminal
                 }
             }
@@ -88,8 +94,29 @@ impl StreamReader {
                 }
             }
             delta if delta.ends_with(".delta") && !says_something(event.delta) => Signal::Lifecycle,
+            // An empty container is closed as it was opened.
+            "response.output_text.done" | "response.reasoning_text.done" | "response.reasoning_summary_text.done"
+                if !says_something(event.text) =>
+            {
+                Signal::Lifecycle
+            }
+            "response.content_part.done" | "response.reasoning_summary_part.done" if !says_words(event.part) => {
+                Signal::Lifecycle
+            }
+            "response.output_item.done" if !event.item.is_some_and(item_says_something) => Signal::Lifecycle,
             other if other.starts_with("response.") => Signal::Content,
             _ => Signal::Lifecycle,
+        }
+    }
+}
+
+impl StreamReader {
+    /// Where nothing was said until now, the response as it ends may say it.
+    fn saw_end(&mut self, response: Option<&RawValue>) {
+        let ended = response.filter(|_| !self.spoke).map(RawValue::get);
+        if let Some(response) = ended.and_then(|raw| serde_json::from_str::<Ended<'_>>(raw).ok()) {
+            self.spoke = response.says_something();
+            self.reason = response.reason();
         }
     }
 }

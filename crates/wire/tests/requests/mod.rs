@@ -70,11 +70,13 @@ fn check_sanitised(api: ClientApi, body: &[u8], vendor: bool) {
     let wrote = |value: &str| value.len().is_multiple_of(3).then(|| "q".to_owned());
     let Some(new) = sanitise(api, body, &to, &wrote) else { return };
     assert_ne!(new, body);
-    let before: serde_json::Value = serde_json::from_slice(body).unwrap();
-    let after: serde_json::Value = serde_json::from_slice(&new).unwrap();
-    for (key, value) in before.as_object().unwrap() {
+    // As they stand there: a number may be larger than any that we have.
+    type Fields<'a> = std::collections::HashMap<String, &'a serde_json::value::RawValue>;
+    let before: Fields<'_> = serde_json::from_slice(body).unwrap();
+    let after: Fields<'_> = serde_json::from_slice(&new).unwrap();
+    for (key, value) in before {
         if !["input", "messages", "thinking"].contains(&key.as_str()) {
-            assert_eq!(after.get(key), Some(value));
+            assert_eq!(after.get(&key).map(|value| value.get()), Some(value.get()));
         }
     }
 }

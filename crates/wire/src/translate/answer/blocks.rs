@@ -19,6 +19,7 @@ pub struct Blocks<K> {
     out: Vec<Event>,
     /// Those that have not ended, or wait for one that has not. Of the first, the beginning was told.
     waiting: VecDeque<Waiting<K>>,
+    /// Whether the beginning was told, or something that may not come before it.
     started: bool,
     /// The ids of the calls so far.
     called: Vec<String>,
@@ -97,6 +98,7 @@ impl<K: PartialEq> Blocks<K> {
     pub fn usage(&mut self, usage: Usage) {
         let usage = usage.or_earlier(self.usage);
         if self.over != Over::Failed && self.usage != Some(usage) {
+            self.started = true;
             self.usage = Some(usage);
             self.out.push(Event::Usage(usage));
         }
@@ -105,6 +107,7 @@ impl<K: PartialEq> Blocks<K> {
     /// Something was left out.
     pub fn dropped(&mut self, what: &str) {
         if self.over != Over::Failed {
+            self.started = true;
             self.out.push(Event::Dropped(Note::dropped(what)));
         }
     }
@@ -273,6 +276,7 @@ impl<K: PartialEq> Blocks<K> {
         if self.over != Over::No {
             return None;
         }
+        self.started = true;
         if let Block::ToolCall { id, .. } = &mut block {
             // A client tells the results apart by it.
             if self.called.contains(id) {
@@ -412,6 +416,8 @@ mod tests {
         let ids = |event: Event| if let Event::Begin(Block::ToolCall { id, .. }) = event { Some(id) } else { None };
         let ids: Vec<String> = blocks.take().into_iter().filter_map(ids).collect();
         assert_eq!(ids[0], "call_a");
+        blocks.start(Some("late".to_owned()), None, None);
+        assert!(blocks.take().is_empty(), "a beginning in the middle is none");
         assert!(ids[1] != ids[0] && ids[2] != ids[1] && ids[2] != ids[0], "{ids:?}");
     }
 

@@ -139,7 +139,11 @@ impl Messages {
 
     fn start(&mut self, raw: &RawValue) -> Result<(), Failure> {
         let message = Fields::of(raw);
-        let usage = message.value("usage").as_ref().and_then(Usage::read);
+        let mut usage = message.value("usage").as_ref().and_then(Usage::read);
+        if let (Some(usage), None) = (&mut usage, message.text("stop_reason")) {
+            // Of a message that only begins, this is a guess.
+            usage.output = 0;
+        }
         let id = message.text("id");
         self.id = id.clone().unwrap_or_default();
         self.blocks.start(id, message.text("model"), usage);
