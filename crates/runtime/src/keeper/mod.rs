@@ -14,6 +14,7 @@ mod owner;
 #[cfg(test)]
 mod tests;
 mod times;
+mod uses;
 mod wake;
 
 use std::collections::BTreeMap;
@@ -29,11 +30,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::adapter::lmstudio::APP_PORTS;
 use crate::detect::{ByAsking, Connect};
-use crate::{KeeperError, KeeperState, Loaded, Occurrence, Plan, RuntimeStatus, Trouble, WatchedProvider};
+use crate::{KeeperError, KeeperState, Limits, Loaded, Occurrence, Plan, RuntimeStatus, Trouble, WatchedProvider};
 
 use owner::{Command, Owner};
 use times::LoadTimes;
 pub(crate) use times::REMEMBERED;
+use uses::Uses;
 use wake::Calendar;
 
 /// So many occurrences wait for a slow listener before it misses the oldest.
@@ -69,7 +71,8 @@ impl Default for KeeperOptions {
 #[derive(Debug)]
 #[must_use = "the model counts as idle as soon as this is dropped"]
 pub struct Busy {
-    link: Option<Link>,
+    link: Link,
+    uses: Arc<Uses>,
     model: ModelRef,
 }
 
@@ -78,6 +81,7 @@ struct Shared {
     state: watch::Receiver<Arc<KeeperState>>,
     occurrences: broadcast::Sender<Occurrence>,
     links: watch::Receiver<Links>,
+    uses: Arc<Uses>,
     _stop: DropGuard,
 }
 
@@ -111,7 +115,9 @@ impl Keeper {
         let (occurrences, _) = broadcast::channel(OCCURRENCES);
         let (links, links_seen) = watch::channel(Links::default());
         let stop = CancellationToken::new();
+        let uses = Arc::<Uses>::default();
         let mut supervisor = Supervisor {
+            uses: uses.clone(),
             connect,
             publish: Arc::new(publish),
             occurrences: occurrences.clone(),
@@ -124,7 +130,7 @@ impl Keeper {
         let first = plan.borrow_and_update().clone();
         supervisor.start_missing(&first);
         tokio::spawn(supervisor.run(plan, stop.clone()));
-        Self { shared: Arc::new(Shared { state, occurrences, links: links_seen, _stop: stop.drop_guard() }) }
+        Self { shared: Arc::new(Shared { state, occurrences, links: links_seen, uses, _stop: stop.drop_guard() }) }
     }
 
     /// The state of everything in the plan, kept up to date.
@@ -215,13 +221,11 @@ impl Keeper {
         self.tell(model, Command::Trouble { model: model.clone(), trouble, detail: detail.to_owned() });
     }
 
-    /// A request is being served by the model, for as long as the guard lives.
-    pub fn busy(&self, model: &ModelRef) -> Busy {
-        let link = self.link(model);
-        if let Some(link) = &link {
-            let _ = link.send(Command::Busy { model: model.clone(), begins: true });
-        }
-        Busy { link, model: model.clone() }
+    /// A request is being served by the model, for as long as the guard lives. None where its provider is not watched.
+    pub fn busy(&self, model: &ModelRef) -> Option<Busy> {
+        let link = self.link(model)?;
+        self.shared.uses.begin(model);
+        Some(Busy { link, uses: self.shared.uses.clone(), model: model.clone() })
     }
 
     fn link(&self, model: &ModelRef) -> Option<Link> {
@@ -250,8 +254,8 @@ impl Keeper {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        if let Some(link) = &self.link {
-            let _ = link.send(Command::Busy { model: self.model.clone(), begins: false });
+        if self.uses.end(&self.model) {
+            let _ = self.link.send(Command::Freed);
         }
     }
 }
@@ -259,6 +263,7 @@ impl Drop for Busy {
 /// Starts and ends the owners.
 struct Supervisor {
     connect: Arc<dyn Connect>,
+    uses: Arc<Uses>,
     publish: Arc<watch::Sender<Arc<KeeperState>>>,
     occurrences: broadcast::Sender<Occurrence>,
     links: watch::Sender<Links>,
@@ -325,6 +330,7 @@ impl Supervisor {
     }
 
     fn start_missing(&mut self, plan: &Plan) {
+        self.uses.ends_matter(plan.limits != Limits::default());
         for provider in &plan.providers {
             match self.running.get_mut(&provider.id) {
                 Some(running) => {
@@ -343,7 +349,7 @@ impl Supervisor {
                         self.times.clone(),
                         self.calendar.clone(),
                         self.connect.clone(),
-                        self.publish.clone(),
+                        (self.uses.clone(), self.publish.clone()),
                         self.occurrences.clone(),
                     );
                     let task = tokio::spawn(owner.run(commands));

@@ -16,6 +16,7 @@ use tracing::{debug, info};
 
 use super::jobs::{self, Done, Made, Result as Outcome};
 use super::times::LoadTimes;
+use super::uses::Uses;
 use super::wake::{COMPARE, Calendar, Clocks};
 use crate::adapter::{Adapter, LookFailure, News};
 use crate::detect::Connect;
@@ -27,13 +28,33 @@ use crate::{
 /// What an owner is told.
 #[derive(Debug)]
 pub(super) enum Command {
-    Plan { models: Vec<WatchedModel>, poll: Duration, limits: Limits },
-    Want { model: ModelRef, insist: bool },
-    Load { model: ModelRef, reply: oneshot::Sender<Result<Loaded, KeeperError>> },
-    Unload { model: ModelRef, reply: oneshot::Sender<Result<(), KeeperError>> },
-    Start { reply: oneshot::Sender<Result<(), KeeperError>> },
-    Trouble { model: ModelRef, trouble: Trouble, detail: String },
-    Busy { model: ModelRef, begins: bool },
+    Plan {
+        models: Vec<WatchedModel>,
+        poll: Duration,
+        limits: Limits,
+    },
+    Want {
+        model: ModelRef,
+        insist: bool,
+    },
+    Load {
+        model: ModelRef,
+        reply: oneshot::Sender<Result<Loaded, KeeperError>>,
+    },
+    Unload {
+        model: ModelRef,
+        reply: oneshot::Sender<Result<(), KeeperError>>,
+    },
+    Start {
+        reply: oneshot::Sender<Result<(), KeeperError>>,
+    },
+    Trouble {
+        model: ModelRef,
+        trouble: Trouble,
+        detail: String,
+    },
+    /// A model is free, and somebody may wait for that.
+    Freed,
     Retry,
 }
 
@@ -59,6 +80,7 @@ pub(super) struct Owner {
     loads: Waiting<Loaded>,
     unloads: Waiting<()>,
     starts: Vec<oneshot::Sender<Result<(), KeeperError>>>,
+    uses: Arc<Uses>,
     publish: Arc<watch::Sender<Arc<KeeperState>>>,
     occurrences: broadcast::Sender<Occurrence>,
 }
@@ -70,7 +92,7 @@ impl Owner {
         times: LoadTimes,
         calendar: Calendar,
         connect: Arc<dyn Connect>,
-        publish: Arc<watch::Sender<Arc<KeeperState>>>,
+        (uses, publish): (Arc<Uses>, Arc<watch::Sender<Arc<KeeperState>>>),
         occurrences: broadcast::Sender<Occurrence>,
     ) -> Self {
         let mut track = Track::new(&provider.id, &provider.models, poll, Instant::now());
@@ -90,6 +112,7 @@ impl Owner {
             loads: Waiting::new(),
             unloads: Waiting::new(),
             starts: Vec::new(),
+            uses,
             publish,
             occurrences,
         };
@@ -119,8 +142,9 @@ impl Owner {
         }
     }
 
-    /// Whatever comes, a sleep of the machine before it is taken into account first.
+    /// Whatever comes, requests and a sleep of the machine before it are taken into account first.
     fn wake(&mut self) {
+        self.uses.of(&self.provider.id, |model, by_now| self.track.using(model, by_now));
         let Some(slept) = self.clocks.slept() else { return };
         info!(provider = self.provider.id, ?slept, "the machine slept");
         // Connections of before are of no use, and what is at the other end may be another.
@@ -156,7 +180,8 @@ impl Owner {
                 debug!(%model, ?trouble, detail, "a request met trouble");
                 self.track.trouble(&model, trouble, &detail, now);
             }
-            Command::Busy { model, begins } => self.track.busy(&model, begins, now),
+            // What it is about has been seen by now.
+            Command::Freed => {}
             Command::Retry => self.track.retry(now),
         }
     }

@@ -72,8 +72,8 @@ impl Track {
             return self.answer_unload(name, Err(error));
         }
         let model = &mut self.models[at];
-        if model.requests > 0 && (model.is_warm() || !model.load.is_under_way()) {
-            let error = KeeperError::Busy { model: name.clone(), requests: model.requests };
+        if model.using.requests > 0 && (model.is_warm() || !model.load.is_under_way()) {
+            let error = KeeperError::Busy { model: name.clone(), requests: model.using.requests };
             return self.answer_unload(name, Err(error));
         }
         model.hold = Some(Hold::Here);

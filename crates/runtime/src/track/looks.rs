@@ -206,7 +206,7 @@ impl Track {
             Err(LookFailure::Silent(detail)) => {
                 self.looks.silences += 1;
                 // A runtime that works hard may be slow to answer.
-                let hard = self.models.iter().any(|model| model.requests > 0 || model.load.is_under_way());
+                let hard = self.models.iter().any(|model| model.using.requests > 0 || model.load.is_under_way());
                 if self.looks.silences >= if hard { 4 } else { 2 } || !matches!(self.link, Link::Up) {
                     self.link_down(detail, now);
                 } else {

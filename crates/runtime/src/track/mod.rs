@@ -14,6 +14,7 @@ mod room;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod using;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use crate::{Cause, KeeperError, Limits, Loaded, LocalModel, Occurrence, Trouble,
 use holds::Hold;
 use looks::{Link, Looks};
 use model::{Model, Place};
+pub(crate) use using::Use;
 
 /// What is to be done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,13 +182,6 @@ impl Track {
         self.connected = true;
         self.manageable = manageable;
         self.idle_clock = idle_clock;
-    }
-
-    /// A request of ours begins (`true`) or ends.
-    pub(crate) fn busy(&mut self, model: &ModelRef, begins: bool, now: Instant) {
-        if let Some(model) = self.models.iter_mut().find(|known| known.watched.model == *model) {
-            model.busy(begins, now);
-        }
     }
 
     /// A request of ours met trouble.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::holds::{Backoff, Hold};
+use super::using::Use;
 use crate::adapter::{Clock, Departure, Seen};
 use crate::cause::{Evidence, classify, in_words};
 use crate::keeper::REMEMBERED;
@@ -23,9 +24,8 @@ pub(super) struct Model {
     pub(super) changed: Option<Instant>,
     /// When it was last seen warm.
     pub(super) seen_warm: Option<Instant>,
-    /// How many requests of ours it is answering, and since when there is one at all.
-    pub(super) requests: usize,
-    pub(super) busy_since: Option<Instant>,
+    /// The requests of ours that it is answering.
+    pub(super) using: Use,
     pub(super) last_used: Option<Instant>,
     /// What a request met last.
     pub(super) trouble: Option<(Trouble, String, Instant)>,
@@ -211,8 +211,7 @@ impl Model {
             stays: false,
             changed: None,
             seen_warm: None,
-            requests: 0,
-            busy_since: None,
+            using: Use::default(),
             last_used: None,
             trouble: None,
             departure: None,
@@ -254,19 +253,6 @@ impl Model {
         }
         self.watched = watched;
         self
-    }
-
-    pub(super) fn busy(&mut self, begins: bool, now: Instant) {
-        if begins {
-            self.requests += 1;
-            self.busy_since.get_or_insert(now);
-        } else {
-            self.requests = self.requests.saturating_sub(1);
-            self.last_used = Some(now);
-            if self.requests == 0 {
-                self.busy_since = None;
-            }
-        }
     }
 
     pub(super) fn is_warm(&self) -> bool {
@@ -323,7 +309,7 @@ impl Model {
         let seen = Evidence {
             asked_here: self.unloading || self.unload_asked,
             stays: self.stays,
-            busy: self.busy_since.is_some_and(|began| began <= seen_warm),
+            busy: self.using.since.is_some_and(|began| began <= seen_warm),
             trouble: trouble.map(|(trouble, detail, _)| (*trouble, detail.as_str())),
             departure: self.departure.as_ref(),
             idle: now.duration_since(self.used().map_or(since, |used| used.max(since))),

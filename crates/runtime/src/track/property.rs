@@ -12,7 +12,7 @@ use pilotlight_wire::ModelRef;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::{Effect, LoadOutcome, LoadWish, Track};
+use super::{Effect, LoadOutcome, LoadWish, Track, Use};
 use crate::adapter::{LoadDone, LoadFailure, LoadFailureKind, LookFailure, Observation, Presence, Seen};
 use crate::{Cause, KeepWarm, Occurrence, Trouble, WatchedModel};
 
@@ -99,6 +99,7 @@ struct World {
     last_look: Option<Instant>,
     /// Which models are to be kept warm, one bit each.
     kept: u8,
+    uses: [Use; 3],
 }
 
 impl World {
@@ -121,6 +122,7 @@ impl World {
             told_gone: false,
             last_look: None,
             kept: 3,
+            uses: [Use::default(); 3],
         }
     }
 
@@ -257,7 +259,15 @@ impl World {
             }
             Step::Unload(at) => self.track.unload(&name(at)),
             Step::Trouble(at, trouble) => self.track.trouble(&name(at), trouble, "x", now),
-            Step::Busy(at, begins) => self.track.busy(&name(at), begins, now),
+            Step::Busy(at, begins) => {
+                let using = &mut self.uses[at];
+                if begins {
+                    using.begin(now)
+                } else {
+                    using.end(now)
+                }
+                self.track.using(&name(at), *using);
+            }
             Step::Others(at, presence) => self.models[at] = presence,
             Step::Server(server) => self.server = server,
             Step::Replan(bits) => {

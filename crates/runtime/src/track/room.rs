@@ -140,7 +140,7 @@ impl Model {
         let generating =
             self.details.activity.is_some_and(|activity| activity.doing != Doing::Idle || activity.queued > 0);
         let stuck = self.stuck.is_some_and(|at| now.duration_since(at) < STUCK);
-        let quiet = self.requests == 0 && !generating && !self.touching && !self.asked;
+        let quiet = self.using.requests == 0 && !generating && !self.touching && !self.asked;
         self.is_warm() && self.load == Load::None && quiet && !self.unloading && !stuck
     }
 

@@ -77,7 +77,7 @@ impl Track {
     fn due(&self, model: &Model, now: Instant) -> Option<Instant> {
         let kept =
             matches!(self.link, Link::Up) && self.manageable && model.watched.keep_warm.now() && model.hold.is_none();
-        let quiet = model.requests == 0 && !model.unloading && !model.touching && model.load == Load::None;
+        let quiet = model.using.requests == 0 && !model.unloading && !model.touching && model.load == Load::None;
         if !kept || !quiet || !model.is_warm() || model.stays {
             return None;
         }

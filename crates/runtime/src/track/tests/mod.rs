@@ -7,7 +7,7 @@ use std::time::Duration;
 use pilotlight_wire::ModelRef;
 use tokio::time::Instant;
 
-use super::{Effect, LoadOutcome, Track};
+use super::{Effect, LoadOutcome, Track, Use};
 use crate::adapter::{Depth, LoadDone, LoadFailure, LoadFailureKind, LookFailure, Observation, Presence, Seen};
 use crate::{Cause, KeepWarm, KeeperError, Occurrence, Trouble, Warmth, WatchedModel};
 
@@ -51,6 +51,8 @@ struct Bench {
     /// A look that has not been answered.
     look: Option<Depth>,
     effects: Vec<Effect>,
+    /// The requests that the model `m` answers.
+    using: Use,
 }
 
 impl Bench {
@@ -58,7 +60,7 @@ impl Bench {
         let now = Instant::now() + HOUR;
         let mut track = Track::new("lm", models, POLL, now);
         track.connected("LM Studio", true, Some(HOUR));
-        Self { track, now, look: None, effects: Vec::new() }
+        Self { track, now, look: None, effects: Vec::new(), using: Use::default() }
     }
 
     /// The same, whose model `m` was loaded by us.
@@ -180,7 +182,12 @@ impl Bench {
     }
 
     fn busy(&mut self, begins: bool) {
-        self.track.busy(&name("m"), begins, self.now);
+        if begins {
+            self.using.begin(self.now);
+        } else {
+            self.using.end(self.now);
+        }
+        self.track.using(&name("m"), self.using);
     }
 
     fn state(&self, id: &str) -> Warmth {
