@@ -24,8 +24,8 @@ use crate::state::{
     RequestOutcome, RuntimeSummary, ServedRequest,
 };
 
-/// A request's ordinary events are to be seen within this: each publication copies the state, there can be thousands of
-/// events a second, and none of it should be done while a request waits for its answer.
+/// What requests tell is read this long after the first of it, all at once: each look at it and each publication copies
+/// state, there can be thousands of events a second, and none of it should be done while a request waits for its answer.
 const REFRESH: Duration = Duration::from_millis(50);
 
 /// What the task listens to.
@@ -50,6 +50,8 @@ pub(crate) struct Reducer {
     live: Vec<LiveRequest>,
     recent: Vec<ServedRequest>,
     spent: Spent,
+    /// What the gateway has told and is not reduced yet.
+    told: Vec<Event>,
 }
 
 impl Reducer {
@@ -66,7 +68,7 @@ impl Reducer {
             Vec::new()
         });
         let spent = Spent::read(&ledger).await;
-        Self { sources, ledger, notices, states, clock, live: Vec::new(), recent, spent }
+        Self { sources, ledger, notices, states, clock, live: Vec::new(), recent, spent, told: Vec::new() }
     }
 
     /// Runs until `stop`; what the gateway still tells by then is recorded.
@@ -80,15 +82,12 @@ impl Reducer {
             let second = self.next_second();
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(event) = self.sources.events.recv() => {
-                    let urgent = is_urgent(&event);
-                    self.event(event);
-                    if !urgent {
-                        due.get_or_insert_with(|| Instant::now() + REFRESH);
-                        continue;
-                    }
+                Some(event) = self.sources.events.recv(), if due.is_none() => {
+                    self.told.push(event);
+                    due = Some(Instant::now() + REFRESH);
+                    continue;
                 }
-                () = refresh(due) => {}
+                () = refresh(due) => due = None,
                 Ok(occurrence) = self.sources.occurrences.recv() => {
                     // The state that goes with it was published before it.
                     self.publish();
@@ -112,13 +111,25 @@ impl Reducer {
                 Ok(()) = self.sources.endpoint.changed() => {}
                 _ = midnight.tick() => self.spent.turn_the_day(),
             }
+            self.take_events();
             self.publish();
-            due = None;
         }
-        while let Ok(event) = self.sources.events.try_recv() {
-            self.event(event);
-        }
+        self.take_events();
         self.publish();
+    }
+
+    /// Everything that the gateway has told by now.
+    fn take_events(&mut self) {
+        while let Ok(event) = self.sources.events.try_recv() {
+            self.told.push(event);
+        }
+        let mut served = Vec::new();
+        for event in std::mem::take(&mut self.told) {
+            self.event(event, &mut served);
+        }
+        if !served.is_empty() {
+            self.ledger.record(served);
+        }
     }
 
     /// A second from now while something loads whose time is known: the status line counts with it.
@@ -134,7 +145,7 @@ impl Reducer {
         }
     }
 
-    fn event(&mut self, event: Event) {
+    fn event(&mut self, event: Event, served: &mut Vec<ServedRequest>) {
         match event {
             Event::Started { id, asked, api, at, .. } => self.live.push(LiveRequest {
                 id,
@@ -154,7 +165,7 @@ impl Reducer {
                     };
                 }
             }
-            Event::Finished(served) => self.finished(*served),
+            Event::Finished(finished) => served.push(self.finished(*finished)),
             Event::CoolingDown(cooldown) => {
                 let state = self.states.borrow().clone();
                 self.notices.cooling_down(&cooldown, &state);
@@ -166,17 +177,17 @@ impl Reducer {
         }
     }
 
-    fn finished(&mut self, served: Served) {
+    fn finished(&mut self, served: Served) -> ServedRequest {
         self.live.retain(|request| request.id != served.id);
         let catalogue = self.sources.composition.borrow().catalogue.clone();
         let request = entry(served, &catalogue);
         self.spent.add(request.cost.unwrap_or(0.0));
-        self.ledger.record(request.clone());
         self.recent.insert(0, request.clone());
         self.recent.truncate(AppState::RECENT);
         let state = self.states.borrow().clone();
         let price = request.served_by.as_ref().and_then(|model| catalogue.price(model));
         self.notices.served(&request, &state, price);
+        request
     }
 
     fn file_changed(&mut self, stale: bool, diagnostics: &[Diagnostic]) {
@@ -276,15 +287,6 @@ async fn refresh(due: Option<Instant>) {
     match due {
         Some(due) => sleep_until(due).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Whether an event is to be seen at once: all but those of a request that goes as it should.
-fn is_urgent(event: &Event) -> bool {
-    match event {
-        Event::Started { .. } | Event::Phase { phase: Phase::Asking | Phase::Streaming, .. } => false,
-        Event::Finished(served) => served.outcome != Outcome::Served || served.attempts.len() > 1,
-        Event::Phase { phase: Phase::Loading, .. } | Event::CoolingDown(_) | Event::Recovered(_) => true,
     }
 }
 

@@ -67,10 +67,10 @@ impl Ledger {
         Ok(Self { writer: Arc::new(Writer::spawn(connection, path.to_owned())) })
     }
 
-    /// Hands an entry over; returns at once. A failure to write is logged, and the request it speaks of is not
-    /// disturbed.
-    pub fn record(&self, entry: ServedRequest) {
-        self.writer.send(Order::Record(Box::new(entry)));
+    /// Hands entries over, to be written in one transaction; returns at once. A failure to write is logged, and the
+    /// requests it speaks of are not disturbed.
+    pub fn record(&self, entries: Vec<ServedRequest>) {
+        self.writer.send(Order::Record(entries));
     }
 
     /// The last `count` entries, newest first.

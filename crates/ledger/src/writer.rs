@@ -1,9 +1,8 @@
-//! The thread that owns the database connection. It takes what comes within a moment as one transaction.
+//! The thread that owns the database connection. What is handed over together is one transaction.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
@@ -12,17 +11,11 @@ use tokio::sync::oneshot;
 
 use crate::{LedgerError, ServedRequest};
 
-/// How long entries are gathered for one transaction: under load, one for each would take as much of the processor as
-/// serving the request did. A question writes them at once, and so does the end.
-const GATHER: Duration = Duration::from_millis(50);
-/// The most entries of one transaction.
-const LARGEST: usize = 1000;
-
 type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
 
 /// What the thread is asked to do.
 pub(crate) enum Order {
-    Record(Box<ServedRequest>),
+    Record(Vec<ServedRequest>),
     Recent { count: usize, reply: Reply<Vec<ServedRequest>> },
     CostSince { since: u64, reply: Reply<f64> },
     ForgetBefore { before: u64, reply: Reply<usize> },
@@ -66,32 +59,12 @@ struct Database {
 
 impl Database {
     fn run(mut self, queue: &Receiver<Order>) {
-        while let Ok(first) = queue.recv() {
-            let begun = Instant::now();
-            let mut entries = Vec::new();
-            let mut next = Some(first);
-            while let Some(order) = next {
-                match order {
-                    Order::Record(entry) => entries.push(*entry),
-                    question => {
-                        self.write(&std::mem::take(&mut entries));
-                        self.answer(question);
-                    }
-                }
-                next = if entries.is_empty() || entries.len() >= LARGEST {
-                    None
-                } else {
-                    queue.recv_timeout(GATHER.saturating_sub(begun.elapsed())).ok()
-                };
-            }
-            self.write(&entries);
+        while let Ok(order) = queue.recv() {
+            self.carry_out(order);
         }
     }
 
     fn write(&mut self, entries: &[ServedRequest]) {
-        if entries.is_empty() {
-            return;
-        }
         if let Err(error) = self.insert(entries) {
             tracing::error!(path = %self.path.display(), %error, count = entries.len(), "requests were not recorded");
         }
@@ -127,10 +100,10 @@ impl Database {
         transaction.commit()
     }
 
-    fn answer(&self, question: Order) {
+    fn carry_out(&mut self, order: Order) {
         // A reply that nobody waits for any longer is not an error.
-        match question {
-            Order::Record(_) => {}
+        match order {
+            Order::Record(entries) => self.write(&entries),
             Order::Recent { count, reply } => drop(reply.send(self.recent(count).map_err(|e| self.error(e)))),
             Order::CostSince { since, reply } => drop(reply.send(self.cost_since(since).map_err(|e| self.error(e)))),
             Order::ForgetBefore { before, reply } => drop(reply.send(self.forget(before).map_err(|e| self.error(e)))),

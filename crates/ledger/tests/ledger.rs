@@ -34,9 +34,9 @@ async fn an_entry_comes_back_as_it_was_also_after_a_restart() {
     let path = folder.path().join("deeper").join("ledger.sqlite");
     {
         let ledger = Ledger::open(&path).unwrap();
-        ledger.record(entry(1_000, Some(0.25)));
-        ledger.record(entry(3_000, Some(0.5)));
-        ledger.record(entry(2_000, None));
+        ledger.record(vec![entry(1_000, Some(0.25))]);
+        ledger.record(vec![entry(3_000, Some(0.5))]);
+        ledger.record(vec![entry(2_000, None)]);
     }
     let ledger = Ledger::open(&path).unwrap();
     let recent = ledger.recent(2).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_file_that_is_no_database_is_moved_aside_not_lost() {
     std::fs::write(&path, "somebody's notes, long enough to look like a header of a database file: ".repeat(50))
         .unwrap();
     let ledger = Ledger::open(&path).unwrap();
-    ledger.record(entry(1, None));
+    ledger.record(vec![entry(1, None)]);
     assert_eq!(ledger.recent(10).await.unwrap().len(), 1);
     let kept = std::fs::read_dir(folder.path())
         .unwrap()
