@@ -15,6 +15,7 @@ use pilotlight_wire::translate::stream::translate_answer;
 use tokio::time::Instant;
 
 use crate::answered_by::of_json;
+use crate::clients::{AnswerBody, Post};
 use crate::code::Code;
 use crate::crossing::{Way, remember, upstream_of, way};
 use crate::exchange::Exchange;
@@ -80,32 +81,28 @@ pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, 
     let timing = exchange.timing();
     let streaming = exchange.streaming();
     let patience = if streaming { target.first_content } else { target.first_content.saturating_mul(timing.whole) };
-    let client = exchange.gateway.clients.of(target, timing).map_err(|why| Miss::new(Code::Status, why))?;
     let way = way(exchange, target)?;
-    let request = match &way {
-        Way::Straight(previous) => {
-            let headers = upstream::headers(target, &exchange.headers).map_err(|why| Miss::new(Code::Key, why))?;
-            client
-                .post(upstream::address(target, exchange.api, exchange.query.as_deref()))
-                .headers(headers)
-                .body(straight_body(exchange, target, previous.as_deref()))
-        }
-        Way::Across(crossing) => {
-            let headers = upstream::headers_across(target, &exchange.headers, &crossing.outgoing);
-            client
-                .post(upstream::address_across(target, &crossing.outgoing))
-                .headers(headers.map_err(|why| Miss::new(Code::Key, why))?)
-                .body(crossing.outgoing.body.clone())
-        }
+    let unsendable = |why| Miss::new(Code::Key, why);
+    let post = match &way {
+        Way::Straight(previous) => Post {
+            url: upstream::address(target, exchange.api, exchange.query.as_deref()),
+            headers: upstream::headers(target, &exchange.headers).map_err(unsendable)?,
+            body: straight_body(exchange, target, previous.as_deref()),
+        },
+        Way::Across(crossing) => Post {
+            url: upstream::address_across(target, &crossing.outgoing),
+            headers: upstream::headers_across(target, &exchange.headers, &crossing.outgoing).map_err(unsendable)?,
+            body: crossing.outgoing.body.clone().into(),
+        },
     };
     let busy = Some(exchange.gateway.busy(target));
-    let sent = exchange.gateway.clients.connects.send(request);
-    let response = patiently(exchange, target, patience, "no answer", sent).await?.map_err(not_sent)?;
+    let sent = exchange.gateway.clients.post(target, timing, &post);
+    let response = patiently(exchange, target, patience, "no answer", sent).await??;
     let status = response.status();
     let headers = upstream::answered(response.headers());
     if !status.is_success() {
         // The time of its body does not count: the status alone is the failure.
-        let body = tokio::time::timeout(ERROR_TIME, read(response, LARGEST_ERROR)).await;
+        let body = tokio::time::timeout(ERROR_TIME, read(response.into_body(), LARGEST_ERROR)).await;
         let body = body.ok().and_then(Result::ok).unwrap_or_default();
         let miss = Miss::status(UpstreamError { status, headers, body });
         return Err(if matches!(way, Way::Across(_)) { miss.reworded(exchange.api) } else { miss });
@@ -120,14 +117,16 @@ pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, 
     };
     if streaming {
         let source = match &way {
-            Way::Straight(_) => Source::straight(response),
-            Way::Across(crossing) => Source::across(response, &crossing.asked, exchange.api, crossing.opening.clone()),
+            Way::Straight(_) => Source::straight(response.into_body()),
+            Way::Across(crossing) => {
+                Source::across(response.into_body(), &crossing.asked, exchange.api, crossing.opening.clone())
+            }
         };
         let (frames, source, reader) = hold(exchange, target, source).await?;
         let held = HeldStream { target: target.clone(), headers, frames, source, reader, busy };
         return Ok(Held::Stream(Box::new(held)));
     }
-    let whole = read(response, LARGEST_ANSWER);
+    let whole = read(response.into_body(), LARGEST_ANSWER);
     let body = patiently(exchange, target, patience, "no whole answer", whole).await??;
     let (body, model) = match &way {
         Way::Straight(_) => (body, None),
@@ -182,16 +181,16 @@ pub async fn patiently<T>(
 }
 
 /// Reads a body of at most `most` bytes.
-pub async fn read(mut response: reqwest::Response, most: usize) -> Result<Bytes, Miss> {
+pub async fn read(mut answer: AnswerBody, most: usize) -> Result<Bytes, Miss> {
     let mut body = BytesMut::new();
     loop {
-        match response.chunk().await {
+        match answer.chunk().await {
             Ok(None) => return Ok(body.freeze()),
             Ok(Some(bytes)) if body.len() + bytes.len() > most => {
                 return Err(Miss::new(Code::Malformed, format!("a body of more than {most} bytes")));
             }
             Ok(Some(bytes)) => body.extend_from_slice(&bytes),
-            Err(error) => return Err(Miss::new(Code::Cut, explain(error))),
+            Err(why) => return Err(Miss::new(Code::Cut, why)),
         }
     }
 }
@@ -201,28 +200,4 @@ pub async fn read_pending(mut source: Source) -> Bytes {
     let more = async { while source.pending().len() < LARGEST_ERROR && source.fill().await.unwrap_or(false) {} };
     let _ = tokio::time::timeout(ERROR_TIME, more).await;
     Bytes::copy_from_slice(source.pending())
-}
-
-fn not_sent(error: reqwest::Error) -> Miss {
-    let code = match (error.is_timeout(), error.is_connect()) {
-        (true, _) => Code::Timeout,
-        (false, true) => Code::Refused,
-        (false, false) => Code::Cut,
-    };
-    let what = match code {
-        Code::Timeout => "no connection in time",
-        Code::Refused => "no connection",
-        _ => "the connection ended before an answer",
-    };
-    Miss::new(code, format!("{what}: {}", explain(error)))
-}
-
-/// The innermost cause of an error, in its own words, without the address: that may hold a key in its query.
-pub fn explain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

@@ -12,6 +12,7 @@ use pilotlight_wire::{ClientApi, UpstreamApi};
 use crate::Gateway;
 use crate::answer::error_response;
 use crate::attempt::read;
+use crate::clients::Post;
 use crate::plan::plan;
 use crate::record::{MODEL, ascii};
 use crate::request::{unreadable, whole};
@@ -55,16 +56,16 @@ async fn count(gateway: &Gateway, request: Request<Body>) -> Result<Response, Ap
 
 /// The upstream's own count; none where it has none, for whatever reason.
 async fn ask(gateway: &Gateway, target: &Target, body: Bytes, forwarded: &http::HeaderMap) -> Option<Bytes> {
-    let client = gateway.inner.clients.of(target, &gateway.inner.timing).ok()?;
     let headers = upstream::headers(target, forwarded).ok()?;
-    let mut address = upstream::address(target, ClientApi::Messages, None);
-    address.set_path(&format!("{}/count_tokens", address.path()));
+    let mut url = upstream::address(target, ClientApi::Messages, None);
+    url.set_path(&format!("{}/count_tokens", url.path()));
+    let post = Post { url, headers, body };
     let asked = async {
-        let response = client.post(address).headers(headers).body(body).send().await.ok()?;
+        let response = gateway.inner.clients.post(target, &gateway.inner.timing, &post).await.ok()?;
         if response.status() != StatusCode::OK {
             return None;
         }
-        read(response, LARGEST).await.ok()
+        read(response.into_body(), LARGEST).await.ok()
     };
     let counted = tokio::time::timeout(PATIENCE, asked).await.ok()??;
     let value: serde_json::Value = serde_json::from_slice(&counted).ok()?;

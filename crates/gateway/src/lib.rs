@@ -12,6 +12,7 @@ mod answered_by;
 mod attempt;
 mod breaker;
 mod callers;
+mod clients;
 mod code;
 mod connects;
 mod context;
@@ -70,11 +71,11 @@ use tokio::sync::{mpsc, watch};
 
 use answer::error_response;
 use callers::{Rates, Turns};
+use clients::Clients;
 use conversations::Conversations;
 use health::Health;
 use pool::Busy;
 use provenance::Provenance;
-use upstream::Clients;
 
 /// The proxy behind the listener. A cheap clone.
 #[derive(Clone)]

@@ -8,11 +8,11 @@ use pilotlight_wire::translate::{Asked, Event, Names, Opening};
 use pilotlight_wire::{ClientApi, UpstreamApi, Usage};
 
 use crate::answered_by::of_frame;
-use crate::attempt::explain;
+use crate::clients::AnswerBody;
 
 /// A stream of events from an upstream. Dropping it closes the connection.
 pub struct Source {
-    response: reqwest::Response,
+    answer: AnswerBody,
     inlet: Inlet,
     ended: bool,
 }
@@ -53,12 +53,12 @@ fn malformed(error: impl std::fmt::Display) -> Broken {
 
 impl Source {
     /// The stream of this answer, as it comes.
-    pub fn straight(response: reqwest::Response) -> Self {
-        Self { response, inlet: Inlet::Straight(Framer::default()), ended: false }
+    pub fn straight(answer: AnswerBody) -> Self {
+        Self { answer, inlet: Inlet::Straight(Framer::default()), ended: false }
     }
 
     /// The stream of this answer, translated.
-    pub fn across(response: reqwest::Response, asked: &Asked, api: ClientApi, opening: Opening) -> Self {
+    pub fn across(answer: AnswerBody, asked: &Asked, api: ClientApi, opening: Opening) -> Self {
         let upstream = match asked.api {
             UpstreamApi::Ollama => Cut::Lines(LineFramer::default()),
             _ => Cut::Events(Framer::default()),
@@ -66,7 +66,7 @@ impl Source {
         let names = opening.names.clone();
         let translator = StreamTranslator::new(asked, api, opening);
         let across = Across { model: None, names, upstream, translator, client: Framer::default() };
-        Self { response, inlet: Inlet::Across(Box::new(across)), ended: false }
+        Self { answer, inlet: Inlet::Across(Box::new(across)), ended: false }
     }
 
     /// The next event that has come already.
@@ -88,7 +88,7 @@ impl Source {
         if self.ended {
             return Ok(false);
         }
-        match (self.response.chunk().await, &mut self.inlet) {
+        match (self.answer.chunk().await, &mut self.inlet) {
             (Ok(Some(bytes)), Inlet::Straight(framer)) => framer.push(&bytes),
             (Ok(Some(bytes)), Inlet::Across(across)) => across.upstream.push(&bytes),
             (Ok(None), inlet) => {
@@ -102,9 +102,9 @@ impl Source {
                     }
                 });
             }
-            (Err(error), _) => {
+            (Err(why), _) => {
                 self.ended = true;
-                return Err(Broken::Cut(explain(error)));
+                return Err(Broken::Cut(why));
             }
         }
         Ok(true)

@@ -1,66 +1,19 @@
-//! How an upstream is reached: the clients, the address, the headers. No key goes anywhere but to its own upstream,
+//! How an upstream is reached: the address, the headers. No key goes anywhere but to its own upstream,
 //! and nothing of the client's that is not meant for an upstream goes to any.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::OnceLock;
-use std::time::Duration;
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pilotlight_wire::translate::Outgoing;
-use pilotlight_wire::{ClientApi, Location, Secret, UpstreamApi};
+use pilotlight_wire::{ClientApi, Secret, UpstreamApi};
 use url::{Host, Url};
 
-use crate::connects::Connects;
 use crate::routes::Target;
 use crate::serve::Listening;
-use crate::timing::Timing;
 
 /// The version that Anthropic's API is asked in when the client names none.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
-
-/// A connection that lies idle for longer is not used again: local servers close theirs after 5 s (Node's default),
-/// and a request that meets the closing would look like a failure of the upstream.
-const IDLE_LOCAL: Duration = Duration::from_secs(4);
-
-/// The shared connection pools. Each is made at its first use: certificates take memory and time, and who has only
-/// local models over plain HTTP needs none.
-#[derive(Debug, Default)]
-pub struct Clients {
-    /// The connections of all of them.
-    pub connects: Connects,
-    plain: OnceLock<Result<reqwest::Client, String>>,
-    local: OnceLock<Result<reqwest::Client, String>>,
-    hosted: OnceLock<Result<reqwest::Client, String>>,
-}
-
-impl Clients {
-    /// The client for this target.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up on this machine.
-    pub fn of(&self, target: &Target, timing: &Timing) -> Result<&reqwest::Client, String> {
-        let builder = || {
-            // A redirect would carry the key and the request to another host.
-            let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).tcp_nodelay(true);
-            builder.connector_layer(self.connects.clone())
-        };
-        // A proxy for the internet does not know the user's own machines.
-        let near = || builder().no_proxy().connect_timeout(timing.connect_local).pool_idle_timeout(IDLE_LOCAL);
-        let far = || builder().connect_timeout(timing.connect_hosted);
-        let is_near = target.location == Location::Local || is_loopback(&target.base_url);
-        let client = match (is_near, target.base_url.scheme()) {
-            (true, "http") => self.plain.get_or_init(|| made(near().tls_certs_only([]))),
-            (true, _) => self.local.get_or_init(|| made(near())),
-            (false, _) => self.hosted.get_or_init(|| made(far())),
-        };
-        client.as_ref().map_err(Clone::clone)
-    }
-}
-
-fn made(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
-    builder.build().map_err(|error| error.to_string())
-}
 
 /// Where a request of this API goes: the base URL and the API's path, with the client's query.
 pub fn address(target: &Target, api: ClientApi, query: Option<&str>) -> Url {
@@ -187,7 +140,8 @@ pub fn answered(upstream: &HeaderMap) -> HeaderMap {
     headers
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether an address is on this machine by its looks.
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
