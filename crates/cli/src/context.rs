@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use pilotlight_engine::state::{ModelState, ModelSummary};
+use pilotlight_engine::state::{ModelState, ModelSummary, RuntimeSummary};
 use pilotlight_wire::Location;
 use serde_json::{Value, json};
 
@@ -42,21 +42,38 @@ pub(crate) async fn run(model: Option<&str>, reload: bool, lower: bool, json: bo
         if shown.is_empty() {
             return "No local model is configured\n".to_owned();
         }
-        shown.iter().map(|model| line(model)).collect()
+        let of = |model: &ModelSummary| {
+            let own = |runtime: &&RuntimeSummary| runtime.provider.eq_ignore_ascii_case(model.model.provider());
+            state.runtimes.iter().find(own)
+        };
+        shown.iter().map(|model| line(model, of(model))).collect()
     })
+}
+
+/// How to have more loaded, as far as the runtime lets that be done from here.
+fn more(model: &ModelSummary, window: u64, runtime: Option<&RuntimeSummary>) -> String {
+    let name = &model.model;
+    match runtime {
+        Some(runtime) if runtime.sets_context => format!(
+            "  pilotlight context {name} --reload   sets num_ctx of the model in {} to {window}, and loads it anew\n",
+            runtime.title
+        ),
+        Some(RuntimeSummary { context_set_by: Some(how), .. }) => format!("  to load it with more: {how}\n"),
+        _ => format!("  pilotlight context {name} --reload   loads it anew with {window}\n"),
+    }
 }
 
 fn facts(model: &ModelSummary) -> Value {
     json!({ "model": model.model, "loadedContext": model.loaded_context, "contextWindow": model.context_window })
 }
 
-fn line(model: &ModelSummary) -> String {
+fn line(model: &ModelSummary, runtime: Option<&RuntimeSummary>) -> String {
     let name = &model.model;
     match (model.loaded_context, model.context_window) {
         (Some(loaded), Some(window)) if loaded < window => format!(
-            "{name}: loaded with {loaded} of the {window} tokens that the configuration says\n  \
-             pilotlight context {name} --reload   loads it anew with {window}\n  \
-             pilotlight context {name} --lower    writes {loaded} into the configuration\n"
+            "{name}: loaded with {loaded} of the {window} tokens that the configuration says\n{}  \
+             pilotlight context {name} --lower    writes {loaded} into the configuration\n",
+            more(model, window, runtime)
         ),
         (Some(loaded), Some(window)) => {
             format!("{name}: loaded with {loaded} tokens; the configuration says {window}\n")

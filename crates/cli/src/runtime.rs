@@ -83,6 +83,10 @@ fn describe(runtime: &RuntimeSummary) -> String {
     ];
     let can: Vec<_> = abilities.iter().filter(|(can, _)| *can).map(|(_, words)| *words).collect();
     line(if can.is_empty() { "neither loads nor unloads on request".to_owned() } else { can.join(", ") });
+    if let Some(how) = &runtime.context_set_by {
+        let from_here = if runtime.sets_context { " (`pilotlight context MODEL --reload` sets it)" } else { "" };
+        line(format!("the context that a model is loaded with is set by {how}{from_here}"));
+    }
     line(format!("to keep a model warm: {}", runtime.keeping_warm));
     if !runtime.cannot_tell.is_empty() {
         line(format!("does not tell {}", runtime.cannot_tell.join(", ")));
@@ -108,6 +112,8 @@ mod tests {
             detail: None,
             loads: true,
             load_context: false,
+            sets_context: false,
+            context_set_by: Some("its command line".into()),
             unloads: true,
             pushes: true,
             keeping_warm: "nothing is sent".into(),
@@ -116,7 +122,7 @@ mod tests {
         assert_eq!(
             list(&[runtime.clone()]),
             "rack  llama-server b11669 at http://127.0.0.1:8080/\n  loads a model on request, unloads on request, tells \
-             of changes by itself\n  to keep a model warm: nothing is sent\n  does not tell when a model was last used\n"
+             of changes by itself\n  the context that a model is loaded with is set by its command line\n  to keep a model warm: nothing is sent\n  does not tell when a model was last used\n"
         );
         runtime.kind = "unknown".into();
         runtime.version = None;

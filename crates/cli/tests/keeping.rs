@@ -46,6 +46,35 @@ async fn a_small_context_is_shown_and_mended_either_way() {
     setup.wait_for("what the file says now", |state| qwen(state)["contextWindow"] == 4096);
 }
 
+/// A load over Ollama's API cannot name a context length that requests would not undo: its model's own is set.
+#[tokio::test]
+async fn a_small_context_in_ollama_is_mended_in_its_model() {
+    let ollama = SimulatorProcess::start(&["ollama", "--context", "4096", "--model", "qwen3:8b:300"]);
+    let config = format!(
+        "{{ models: {{ providers: {{ ollama: {{ baseUrl: '{}/v1', apiKey: 'ollama', api: 'openai-completions', models: [
+           {{ id: 'qwen3:8b', name: 'Qwen', contextWindow: 40960 }} ] }} }} }},
+           agents: {{ defaults: {{ model: {{ primary: 'ollama/qwen3:8b' }} }} }} }}",
+        ollama.address
+    );
+    let setup = Setup::new(&config, SETTINGS);
+    let serving = setup.serve();
+    let model = |state: &Value| state["models"][0].clone();
+    setup.wait_for("the small context", |state| model(state)["loadedContext"] == 4096);
+    let shown = String::from_utf8(setup.run(&["context"]).stdout).unwrap();
+    assert!(shown.contains("--reload   sets num_ctx of the model in Ollama to 40960"), "{shown}");
+    let mended = setup.json(&["context", "ollama/qwen3:8b", "--reload", "--json"]);
+    assert_eq!(mended["loadedContext"], 40960);
+    // A request, which has no way to name a length, does not undo it.
+    let client = reqwest::Client::new();
+    let body = json!({"model": "primary", "messages": [{"role": "user", "content": "Who are you?"}]});
+    let asked = client.post(format!("{}/chat/completions", serving.endpoint)).bearer_auth(&serving.token).json(&body);
+    assert!(asked.send().await.unwrap().status().is_success());
+    let state = setup.wait_for("its context", |state| model(state)["loadedContext"] == 40960);
+    assert_eq!(model(&state)["problem"], Value::Null);
+    let listed = setup.json(&["runtime", "list", "--json"]);
+    assert_eq!((&listed[0]["setsContext"], &listed[0]["loadContext"]), (&json!(true), &json!(false)));
+}
+
 #[tokio::test]
 async fn a_load_is_watched_and_its_time_known_after_a_restart() {
     let local = SimulatorProcess::start(&["lmstudio", "--model", "minimax-m2.1-gs32:0", "--model", "qwen3-8b:3000"]);

@@ -222,8 +222,14 @@ pub struct NotificationSettings {
     pub back: bool,
     /// A hosted model is answering instead.
     pub hosted: bool,
-    /// A key was refused, or a file has a mistake.
-    pub problems: bool,
+    /// A load failed, or was given up.
+    pub load_failed: bool,
+    /// The configuration or the settings have a mistake, or are good again.
+    pub configuration: bool,
+    /// A provider refuses its key, or no credit is left with it.
+    pub key_refused: bool,
+    /// An answer broke off after content had been sent.
+    pub cut: bool,
     /// Hours in which nothing is shown; what happens is kept to be read later.
     pub quiet: Option<QuietHours>,
 }
@@ -251,7 +257,16 @@ impl QuietHours {
 
 impl Default for NotificationSettings {
     fn default() -> Self {
-        Self { unloaded: true, back: true, hosted: true, problems: true, quiet: None }
+        Self {
+            unloaded: true,
+            back: true,
+            hosted: true,
+            load_failed: true,
+            configuration: true,
+            key_refused: true,
+            cut: true,
+            quiet: None,
+        }
     }
 }
 

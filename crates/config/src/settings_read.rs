@@ -60,7 +60,8 @@ pub(crate) const PRIVACY_KEYS: &[&str] = &["localOnly", "regions"];
 pub(crate) const PROVIDER_KEYS: &[&str] = &["location", "region", "runtime"];
 pub(crate) const MODEL_KEYS: &[&str] = &["keepWarm", "firstToken"];
 pub(crate) const KEEPER_KEYS: &[&str] = &["poll", "maxModels", "maxMemory"];
-pub(crate) const NOTIFICATION_KEYS: &[&str] = &["unloaded", "back", "hosted", "problems", "quiet"];
+pub(crate) const NOTIFICATION_KEYS: &[&str] =
+    &["unloaded", "back", "hosted", "loadFailed", "configuration", "keyRefused", "cut", "problems", "quiet"];
 pub(crate) const QUIET_KEYS: &[&str] = &["from", "to"];
 pub(crate) const LEDGER_KEYS: &[&str] = &["keepDays"];
 
@@ -326,12 +327,17 @@ impl Reader<'_> {
     fn notifications(&mut self, root: &At<'_>) -> NotificationSettings {
         let default = NotificationSettings::default();
         let Some(at) = self.object(root, "notifications", NOTIFICATION_KEYS) else { return default };
-        let mut shown = |key: &str| at.get(key).and_then(|at| self.report.boolean(&at)).unwrap_or(true);
+        let mut shown = |key: &str, or: bool| at.get(key).and_then(|at| self.report.boolean(&at)).unwrap_or(or);
+        // One key for all that went wrong, from before each had its own: it holds for those that are not said.
+        let problems = shown("problems", true);
         NotificationSettings {
-            unloaded: shown("unloaded"),
-            back: shown("back"),
-            hosted: shown("hosted"),
-            problems: shown("problems"),
+            unloaded: shown("unloaded", true),
+            back: shown("back", true),
+            hosted: shown("hosted", true),
+            load_failed: shown("loadFailed", problems),
+            configuration: shown("configuration", problems),
+            key_refused: shown("keyRefused", problems),
+            cut: shown("cut", problems),
             quiet: at.get("quiet").and_then(|at| self.quiet_hours(&at)),
         }
     }

@@ -273,7 +273,19 @@ struct NotificationsFile {
     /// A hosted model is answering instead.
     #[schemars(default)]
     hosted: Option<bool>,
-    /// A key was refused, or a file has a mistake.
+    /// A load failed, or was given up.
+    #[schemars(default)]
+    load_failed: Option<bool>,
+    /// The configuration or the settings have a mistake, or are good again.
+    #[schemars(default)]
+    configuration: Option<bool>,
+    /// A provider refuses its key, or no credit is left with it.
+    #[schemars(default)]
+    key_refused: Option<bool>,
+    /// An answer broke off after content had been sent.
+    #[schemars(default)]
+    cut: Option<bool>,
+    /// What the four before this have where they do not say.
     #[schemars(default)]
     problems: Option<bool>,
     /// Hours in which nothing is shown; what happens is kept to be read later.

@@ -57,6 +57,26 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn each_kind_of_notification_has_a_key_and_the_former_one_for_problems_holds_where_they_do_not_say() {
+    let shown = |text: &str| {
+        let state = reading(&format!("{{ notifications: {text} }}"));
+        assert_eq!(state.diagnostics, [], "{text}");
+        let told = state.settings.notifications.clone();
+        [told.unloaded, told.back, told.hosted, told.load_failed, told.configuration, told.key_refused, told.cut]
+    };
+    assert_eq!(shown("{}"), [true; 7]);
+    for (at, key) in
+        ["unloaded", "back", "hosted", "loadFailed", "configuration", "keyRefused", "cut"].iter().enumerate()
+    {
+        let mut all = [true; 7];
+        all[at] = false;
+        assert_eq!(shown(&format!("{{ {key}: false }}")), all, "{key}");
+    }
+    assert_eq!(shown("{ problems: false }"), [true, true, true, false, false, false, false]);
+    assert_eq!(shown("{ problems: false, keyRefused: true }"), [true, true, true, false, false, true, false]);
+}
+
+#[test]
 fn a_schedule_is_a_window_or_several_and_limits_have_units() {
     let text = "{ models: {
         'a/b': { keepWarm: { days: ['Fri', 'mon'], from: '8:00', to: '18:30', timeZone: 'Europe/Berlin' } },

@@ -160,7 +160,7 @@ impl Commands {
     }
 }
 
-fn keeper_error(error: &KeeperError) -> CommandError {
+pub(crate) fn keeper_error(error: &KeeperError) -> CommandError {
     let code = match error {
         KeeperError::UnknownModel(_) => "not-local",
         KeeperError::UnknownProvider(_) => "unknown-provider",

@@ -4,7 +4,7 @@ use pilotlight_config::{Environment, intents, plan};
 use pilotlight_wire::{Location, ModelRef};
 use serde::{Deserialize, Serialize};
 
-use crate::commands::Commands;
+use crate::commands::{Commands, keeper_error};
 use crate::error::CommandError;
 use crate::state::ModelSummary;
 
@@ -12,7 +12,8 @@ use crate::state::ModelSummary;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ContextMend {
-    /// Load the model anew, with what the configuration says.
+    /// Load the model anew, with what the configuration says; where the runtime keeps that in a setting of its own, it is
+    /// set first.
     Reload,
     /// Write into the configuration what is loaded.
     Lower,
@@ -58,17 +59,23 @@ impl Commands {
                 format!("the configuration has no contextWindow for {model}: write one, or leave it as it is");
             return Err(CommandError::new("nothing-to-do", message));
         };
-        let runtime = self.state();
-        let runtime = runtime.runtimes.iter().find(|runtime| runtime.provider == model.provider());
-        if let Some(runtime) = runtime.filter(|runtime| runtime.reachable && !runtime.load_context) {
+        let state = self.state();
+        let runtime = state.runtimes.iter().find(|runtime| runtime.provider.eq_ignore_ascii_case(model.provider()));
+        let sets = runtime.is_some_and(|runtime| runtime.sets_context);
+        if let Some(runtime) = runtime.filter(|runtime| runtime.reachable && !runtime.load_context && !sets) {
+            let how = runtime.context_set_by.as_deref().unwrap_or("the server's own settings");
             let message = format!(
-                "{} takes no context length with a load: set it there, or lower contextWindow instead",
+                "{} takes no context length with a load: it is set by {how}. Or lower contextWindow instead",
                 runtime.title
             );
             return Err(CommandError::new("unsupported", message));
         }
-        let (commands, name) = (self.clone(), model.to_string());
+        let (commands, model_to_set, name) = (self.clone(), model.clone(), model.to_string());
         let reloaded = tokio::spawn(async move {
+            if sets {
+                let set = commands.keeper.set_context(&model_to_set, wanted).await;
+                set.map_err(|error| keeper_error(&error))?;
+            }
             commands.unload(&name).await?;
             commands.load(&name).await
         });

@@ -280,9 +280,10 @@ fn wanted(settings: &NotificationSettings, kind: NoticeKind) -> bool {
         NoticeKind::Unloaded => settings.unloaded,
         NoticeKind::Back => settings.back,
         NoticeKind::HostedMeanwhile => settings.hosted,
-        NoticeKind::LoadFailed | NoticeKind::Configuration | NoticeKind::KeyRefused | NoticeKind::Cut => {
-            settings.problems
-        }
+        NoticeKind::LoadFailed => settings.load_failed,
+        NoticeKind::Configuration => settings.configuration,
+        NoticeKind::KeyRefused => settings.key_refused,
+        NoticeKind::Cut => settings.cut,
     }
 }
 
@@ -409,5 +410,70 @@ fn words(duration: Duration) -> String {
         seconds @ 10..100 => format!("{seconds} s"),
         seconds @ 100..6_000 => format!("{} min", seconds / 60),
         seconds => format!("{} h", seconds / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use pilotlight_config::Settings;
+
+    use super::*;
+
+    fn settings(change: impl FnOnce(&mut NotificationSettings)) -> Arc<SettingsState> {
+        let mut settings = Settings::default();
+        change(&mut settings.notifications);
+        let path = "settings.json5".into();
+        Arc::new(SettingsState { settings: Arc::new(settings), path, stale: false, diagnostics: Vec::new() })
+    }
+
+    fn telling(kind: NoticeKind) -> Telling {
+        Telling { kind, title: format!("{kind:?}"), body: String::new(), model: None }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_kind_has_a_setting_of_its_own() {
+        type Off = fn(&mut NotificationSettings);
+        let kinds: [(NoticeKind, Off); 7] = [
+            (NoticeKind::Unloaded, |told| told.unloaded = false),
+            (NoticeKind::Back, |told| told.back = false),
+            (NoticeKind::HostedMeanwhile, |told| told.hosted = false),
+            (NoticeKind::LoadFailed, |told| told.load_failed = false),
+            (NoticeKind::Configuration, |told| told.configuration = false),
+            (NoticeKind::KeyRefused, |told| told.key_refused = false),
+            (NoticeKind::Cut, |told| told.cut = false),
+        ];
+        for (off, change) in kinds {
+            let (out, mut shown) = broadcast::channel(16);
+            let (_sender, settings) = watch::channel(settings(change));
+            let mut board = NoticeBoard::new(out, NoticeLog::default(), settings);
+            for (kind, _) in kinds {
+                board.post(telling(kind), &AppState::empty());
+            }
+            let mut told = Vec::new();
+            while let Ok(notice) = shown.try_recv() {
+                told.push(notice.kind);
+            }
+            let others: Vec<_> = kinds.iter().map(|(kind, _)| *kind).filter(|kind| *kind != off).collect();
+            assert_eq!(told, others, "{off:?} is off");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_muted_is_kept_and_shown_again_after_an_hour() {
+        let (out, mut shown) = broadcast::channel(16);
+        let (_sender, settings) = watch::channel(settings(|_| {}));
+        let log = NoticeLog::default();
+        let mut board = NoticeBoard::new(out, log.clone(), settings);
+        log.mute(NoticeKind::Back);
+        board.post(telling(NoticeKind::Back), &AppState::empty());
+        board.post(telling(NoticeKind::Cut), &AppState::empty());
+        assert_eq!(shown.recv().await.unwrap().kind, NoticeKind::Cut);
+        assert_eq!(log.kept().len(), 2, "both can be read later");
+        tokio::time::advance(MUTED).await;
+        assert_eq!(log.muted(), []);
+        board.post(telling(NoticeKind::Back), &AppState::empty());
+        assert_eq!(shown.recv().await.unwrap().kind, NoticeKind::Back);
     }
 }

@@ -9,7 +9,7 @@ use pilotlight_config::settings_store::SettingsState;
 use pilotlight_config::store::ConfigState;
 use pilotlight_gateway::{Cooldown, Event, Outcome, Phase, Served};
 use pilotlight_ledger::Ledger;
-use pilotlight_runtime::{KeeperState, LocalModel, Occurrence, Stay, Warmth};
+use pilotlight_runtime::{KeeperState, LocalModel, Occurrence, RuntimeKind, Stay, Warmth};
 use pilotlight_wire::Location;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -257,14 +257,19 @@ impl Reducer {
                 .iter()
                 .map(|(provider, runtime)| RuntimeSummary {
                     provider: provider.clone(),
-                    kind: runtime.kind.map_or("unknown", pilotlight_runtime::RuntimeKind::name).to_owned(),
-                    title: runtime.kind.map_or("the server", pilotlight_runtime::RuntimeKind::title).to_owned(),
+                    kind: runtime.kind.map_or("unknown", RuntimeKind::name).to_owned(),
+                    title: runtime.kind.map_or("the server", RuntimeKind::title).to_owned(),
                     version: runtime.version.clone(),
                     address: runtime.address.to_string(),
                     reachable: runtime.reachable,
                     detail: runtime.detail.clone(),
                     loads: runtime.capabilities.loads,
                     load_context: runtime.capabilities.load_context,
+                    sets_context: runtime.capabilities.sets_context,
+                    context_set_by: runtime
+                        .kind
+                        .filter(|_| !runtime.capabilities.load_context)
+                        .map(|kind| kind.context_is_set_by().to_owned()),
                     unloads: runtime.capabilities.unloads,
                     pushes: runtime.capabilities.pushes,
                     keeping_warm: runtime.capabilities.keeping_warm.to_string(),

@@ -250,6 +250,11 @@ pub struct RuntimeSummary {
     pub loads: bool,
     /// Whether a load can name a context length.
     pub load_context: bool,
+    /// Whether the context length that a model is loaded with can be set there for good.
+    pub sets_context: bool,
+    /// What sets that length, such as `--max-model-len on its command line`; none where a load does, or where the
+    /// runtime is not known.
+    pub context_set_by: Option<String>,
     /// Whether it can be told to unload a model.
     pub unloads: bool,
     /// Whether it tells by itself that something changed.

@@ -15,6 +15,8 @@ pub struct Capabilities {
     pub loads: bool,
     /// Whether a load can name a context length.
     pub load_context: bool,
+    /// Whether the context length that a model is loaded with can be set there for good.
+    pub sets_context: bool,
     /// Whether it can be told to unload a model.
     pub unloads: bool,
     /// Whether it says by itself that something changed, so that nothing need be asked to know.
@@ -30,7 +32,8 @@ pub struct Capabilities {
 pub enum KeepingWarm {
     /// Nothing is sent: once loaded it stays.
     Free,
-    /// A request of one token shortly before its idle timer would strike. It may displace a cached prompt.
+    /// A request of one token shortly before its idle timer would strike, where it has one. It may displace a cached
+    /// prompt.
     Ping,
     /// The server sees to its models itself, and takes no word about them.
     #[default]
@@ -118,7 +121,7 @@ impl fmt::Display for KeepingWarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Free => "nothing is sent to keep a model warm",
-            Self::Ping => "a request of one token is sent before its idle timer would strike",
+            Self::Ping => "where it has an idle timer, a request of one token is sent before that would strike",
             Self::NotOurs => "the server keeps its models by itself",
         })
     }

@@ -134,6 +134,19 @@ impl RuntimeKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// What sets the context length that it loads a model with, where a load does not name it.
+    #[must_use]
+    pub fn context_is_set_by(self) -> &'static str {
+        match self {
+            Self::LmStudio => "the model's default settings in LM Studio",
+            Self::Ollama => "num_ctx of its model, or OLLAMA_CONTEXT_LENGTH for every model",
+            Self::LlamaServer => "c in the model's preset or --ctx-size on its command line, and a restart of it",
+            Self::Vllm => "--max-model-len on its command line, and a restart of it",
+            Self::LiteLlm => "the server behind it",
+            Self::OpenaiCompatible => "the server's own settings",
+        }
+    }
+
     /// What a person calls it in a sentence.
     #[must_use]
     pub fn title(self) -> &'static str {

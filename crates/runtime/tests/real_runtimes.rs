@@ -80,8 +80,12 @@ async fn llama_server_as_a_router() {
     let mut scene = Scene::new(&server.root(), "large", true, None);
 
     eprintln!("cold start");
+    let loads = when(async || status(&server).await, "loading".to_owned()).await;
+    scene.until("loading", |model| matches!(model.state, Warmth::Loading { .. })).await;
+    assert!(loads.elapsed() < SEEN, "{:?}", loads.elapsed());
+    let loaded = when(async || status(&server).await, "loaded".to_owned()).await;
     scene.warm().await;
-    assert_eq!(status(&server).await, "loaded");
+    assert!(loaded.elapsed() < SEEN, "{:?}", loaded.elapsed());
     let model = scene.model();
     assert_eq!((model.loaded_context, model.instances.len()), (Some(8192), 1));
     assert!(model.size_bytes.is_some_and(|size| size > 1_000_000_000) && model.quantization.is_some(), "{model:?}");
@@ -225,6 +229,12 @@ async fn llama_server_with_one_model() {
     assert!(slept.elapsed() < SEEN, "{:?}", slept.elapsed());
     assert!(matches!(said, Occurrence::Unloaded { cause: Cause::IdleTtl, reloading: true, .. }), "{said:?}");
     scene.warm().await;
+    scene.forget_until_loaded().await;
+
+    eprintln!("its timer is known now: kept warm through three times that");
+    sleep(Duration::from_secs(12)).await;
+    assert!(scene.heard.try_recv().is_err(), "nothing happened");
+    assert_eq!(asleep().await, Some(false));
 
     eprintln!("kill -9 of the server");
     scene.forget();

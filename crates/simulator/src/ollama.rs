@@ -41,6 +41,7 @@ pub(crate) async fn answer(shared: &Arc<Shared>, parts: &Parts, body: Value) -> 
         ("GET" | "HEAD", "/api/tags") => tags(shared).into(),
         ("GET" | "HEAD", "/api/ps") => ps(shared).into(),
         ("POST", "/api/show") => show(shared, &body).into(),
+        ("POST", "/api/create") => create(shared, &body).into(),
         ("GET", "/v1/models") => openai_models(shared).into(),
         ("POST", path) => match Api::of(path) {
             Some(api) if api.is_of(Kind::Ollama) => generate(shared, Asked::read(api, body, Vec::new())).await,
@@ -188,16 +189,17 @@ async fn generate(shared: &Arc<Shared>, mut asked: Asked) -> Reply {
 
 /// The instance of a key, loaded anew where another context is asked for than it has.
 fn instance(shared: &Shared, key: &str, context: Option<u64>) -> u64 {
-    let found = {
+    let (context, found) = {
         let mut shelf = shared.shelf();
         shelf.settle(Instant::now());
+        let context = context.or_else(|| shelf.own_contexts.get(key).copied());
         let most = shelf.model(key).map_or(u64::MAX, |m| m.max_context);
         let fits = |i: &&Instance| context.is_none_or(|context| context.min(most) == i.context);
         let found = shelf.instances.iter().find(|i| i.key == key).filter(fits).map(|i| i.number);
         if found.is_none() {
             shelf.unload(key, UnloadCause::Ejected, Instant::now());
         }
-        found
+        (context, found)
     };
     found.unwrap_or_else(|| begin_load(shared, key, How::JustInTime(shared.options.lm_studio.jit_ttl), context))
 }
@@ -275,6 +277,20 @@ fn show(shared: &Shared, body: &Value) -> Whole {
             "details": details(model), "model_info": info, "capabilities": capabilities,
             "modified_at": "2026-01-01T00:00:00Z"}),
     )
+}
+
+/// A model made from itself with another `num_ctx`: nothing else of what can be created is.
+fn create(shared: &Shared, body: &Value) -> Whole {
+    let named = |key: &str| body.get(key).and_then(Value::as_str).and_then(|name| resolve(shared, name));
+    let tokens = body.pointer("/parameters/num_ctx").and_then(Value::as_u64);
+    let (Some(model), Some(from)) = (named("model"), named("from")) else {
+        return error(None, 404, "this simulator makes models from themselves only");
+    };
+    let Some(tokens) = tokens.filter(|_| model == from) else {
+        return error(None, 400, "this simulator makes models from themselves only, with another num_ctx");
+    };
+    shared.shelf().own_contexts.insert(model, tokens);
+    Whole::json(200, &json!({"status": "success"}))
 }
 
 fn openai_models(shared: &Shared) -> Whole {

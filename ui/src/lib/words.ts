@@ -103,14 +103,32 @@ export function contextIsShort(model: ModelSummary): boolean {
   return model.loadedContext !== null && model.contextWindow !== null && model.loadedContext < model.contextWindow
 }
 
-/** What can be done about a context that is loaded smaller than the configuration says. */
+/** The runtime that has a model, where it is a local one. */
+export function runtimeOf(model: ModelSummary, state: AppState | null): RuntimeSummary | null {
+  return state?.runtimes.find((one) => model.ref.startsWith(`${one.provider}/`)) ?? null
+}
+
+/** What can be done from here about a context that is loaded smaller than the configuration says. */
 export function contextMends(model: ModelSummary, state: AppState | null): { how: ContextMend; word: string; title: string }[] {
   const { loadedContext: loaded, contextWindow: window } = model
   if (loaded === null || window === null) return []
-  const runtime = state?.runtimes.find((one) => model.ref.startsWith(`${one.provider}/`))
-  const reload = { how: 'reload' as const, word: `Reload with ${tokens(window)}`, title: 'Loads it anew, with what the configuration says' }
+  const runtime = runtimeOf(model, state)
+  const reload = runtime?.setsContext
+    ? {
+        how: 'reload' as const,
+        word: `Set ${tokens(window)} in ${runtime.title} and reload`,
+        title: `Sets num_ctx of the model in ${runtime.title} to ${window}, and loads it anew`,
+      }
+    : { how: 'reload' as const, word: `Reload with ${tokens(window)}`, title: 'Loads it anew, with what the configuration says' }
   const lower = { how: 'lower' as const, word: `Lower to ${tokens(loaded)}`, title: `Writes ${loaded} into the configuration as contextWindow` }
-  return model.manageable && runtime?.loadContext === true ? [reload, lower] : [lower]
+  return model.manageable && (runtime?.loadContext || runtime?.setsContext) ? [reload, lower] : [lower]
+}
+
+/** How a runtime that cannot be told from here is given more context; null where a button does it. */
+export function contextAdvice(model: ModelSummary, state: AppState | null): string | null {
+  const runtime = runtimeOf(model, state)
+  if (!runtime || runtime.loadContext || runtime.setsContext || runtime.contextSetBy === null) return null
+  return `To load it with more: ${runtime.contextSetBy}.`
 }
 
 /** One word or two for a state, inside a sentence. */

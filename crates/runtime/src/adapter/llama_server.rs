@@ -7,7 +7,8 @@
 //! - A model that sleeps keeps its process and frees its memory; a request wakes it, nothing else does.
 //! - `/models/sse` tells every change as it happens, and how far a load has come.
 //! - Which context a model gets stands in its preset; a load cannot name another.
-//! - With one model, every path answers 503 "Loading model" until it is loaded, and any name is answered.
+//! - With one model, every path answers 503 "Loading model" until it is loaded, and any name is answered. It sleeps and
+//!   wakes like one of a router, but does not tell its timer: that is known when it has struck once.
 //!
 //! Must not know: when to look or load.
 
@@ -194,9 +195,10 @@ impl Adapter for LlamaServer {
         Capabilities {
             loads: true,
             load_context: false,
+            sets_context: false,
             unloads: router,
             pushes: router,
-            keeping_warm: if router { KeepingWarm::Ping } else { KeepingWarm::NotOurs },
+            keeping_warm: KeepingWarm::Ping,
             cannot_tell,
         }
     }

@@ -222,6 +222,7 @@ impl Adapter for LmStudio {
         Capabilities {
             loads: true,
             load_context: v1,
+            sets_context: false,
             unloads: v1,
             pushes: false,
             keeping_warm: if v1 { KeepingWarm::Free } else { KeepingWarm::Ping },

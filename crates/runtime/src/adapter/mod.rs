@@ -60,6 +60,12 @@ pub(crate) trait Adapter: Send + Sync + 'static {
     /// Takes one instance out of memory.
     fn unload(&self, instance: String) -> BoxFuture<'_, Result<(), LoadFailure>>;
 
+    /// Sets the context length, in tokens, with which a model is loaded from now on. One in memory stays as it is.
+    fn set_context(&self, _key: String, _tokens: u64) -> BoxFuture<'_, Result<(), LoadFailure>> {
+        let message = format!("{} has no way to set a model's context length from here", self.kind().title());
+        std::future::ready(Err(LoadFailure::new(LoadFailureKind::Unsupported, message))).boxed()
+    }
+
     /// Uses a model for a moment, so that its idle timer starts anew.
     fn touch(&self, _order: LoadOrder) -> BoxFuture<'_, Result<(), LoadFailure>> {
         std::future::ready(Ok(())).boxed()

@@ -6,7 +6,8 @@
 //!   `keep_alive`: nothing need be sent to keep it warm.
 //! - A request whose options differ from those that a model was loaded with loads it anew, and `/v1` has no way to name
 //!   a context length. So a load names none either: the model's own (`PARAMETER num_ctx`) or the server's
-//!   (`OLLAMA_CONTEXT_LENGTH`) holds for both.
+//!   (`OLLAMA_CONTEXT_LENGTH`) holds for both. `/api/create` of a model from itself with other `parameters` sets the
+//!   model's own and keeps the rest of it.
 //! - `/api/ps` lists a model while it is still loading, and goes on listing one whose process was killed.
 //!
 //! Must not know: when to look or load.
@@ -116,6 +117,7 @@ impl Adapter for Ollama {
         Capabilities {
             loads: true,
             load_context: false,
+            sets_context: true,
             unloads: true,
             pushes: false,
             keeping_warm: KeepingWarm::Free,
@@ -153,6 +155,19 @@ impl Adapter for Ollama {
                 sleep(Duration::from_millis(250)).await;
             }
             Ok(())
+        }
+        .boxed()
+    }
+
+    fn set_context(&self, key: String, tokens: u64) -> BoxFuture<'_, Result<(), LoadFailure>> {
+        async move {
+            let parameters = json!({ "num_ctx": tokens });
+            let body = json!({ "model": key, "from": key, "parameters": parameters, "stream": false });
+            let reply = self.http.post("api/create", &body, UNLOAD).await.map_err(no_answer)?;
+            match reply.error() {
+                None => Ok(()),
+                Some(message) => Err(load_failure(&reply, message)),
+            }
         }
         .boxed()
     }

@@ -72,6 +72,7 @@ impl Adapter for Vllm {
         Capabilities {
             loads: sleeps,
             load_context: false,
+            sets_context: false,
             unloads: sleeps,
             pushes: false,
             keeping_warm: if sleeps { KeepingWarm::Free } else { KeepingWarm::NotOurs },

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pilotlight_wire::ModelRef;
+use tokio::sync::oneshot;
 
 use crate::adapter::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LookFailure, News, Observation};
 use crate::detect::Connect;
-use crate::track::{LoadOutcome, LoadWish, order_for};
-use crate::{Cause, WatchedProvider};
+use crate::track::{LoadOutcome, LoadWish, error_of, order_for};
+use crate::{Cause, KeeperError, WatchedProvider};
 
 /// How to reach the runtime.
 pub(super) struct Way {
@@ -146,6 +147,28 @@ async fn touch_on(adapter: &dyn Adapter, wish: &LoadWish) -> std::result::Result
         Some(seen) if seen.presence.occupies() => adapter.touch(order_for(wish, Some(&seen))).await,
         _ => Err(LoadFailure::new(LoadFailureKind::Missing, "it went before it was used")),
     }
+}
+
+/// Sets the context length that a model is loaded with, and answers whoever asked.
+pub(super) async fn set_context(
+    way: Way,
+    model: ModelRef,
+    wish: (String, u64),
+    reply: oneshot::Sender<std::result::Result<(), KeeperError>>,
+) -> Done {
+    let provider = way.provider.id.clone();
+    let (made, result) = match way.adapter().await {
+        Ok((adapter, made)) => (made, set_context_on(adapter.as_ref(), wish).await),
+        Err(failure) => (None, Err(failure.into())),
+    };
+    let _ = reply.send(result.map_err(|failure| error_of(&provider, &model, &failure)));
+    Done { made, result: Result::Aborted }
+}
+
+async fn set_context_on(adapter: &dyn Adapter, (id, tokens): (String, u64)) -> std::result::Result<(), LoadFailure> {
+    let missing = || LoadFailure::new(LoadFailureKind::Missing, "it is not there");
+    let seen = adapter.look(Depth::Full).await?.find(&id).ok_or_else(missing)?;
+    adapter.set_context(seen.key, tokens).await
 }
 
 /// Starts the server.

@@ -172,6 +172,16 @@ impl Keeper {
         self.ask(model, Command::Unload { model: model.clone(), reply }, answer).await
     }
 
+    /// A person wants a model loaded with so many tokens of context from now on, where the runtime keeps such a setting
+    /// ([`crate::Capabilities::sets_context`]). What is in memory stays as it is until it is loaded anew.
+    ///
+    /// # Errors
+    /// See [`KeeperError`].
+    pub async fn set_context(&self, model: &ModelRef, tokens: u64) -> Result<(), KeeperError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(model, Command::SetContext { model: model.clone(), tokens, reply }, answer).await
+    }
+
     /// A person wants what failed tried again: models whose loads failed or that would not stay. Those of a provider, or
     /// all. Returns which these were.
     pub fn retry(&self, provider: Option<&str>) -> Vec<ModelRef> {

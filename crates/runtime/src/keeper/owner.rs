@@ -45,6 +45,11 @@ pub(super) enum Command {
         model: ModelRef,
         reply: oneshot::Sender<Result<(), KeeperError>>,
     },
+    SetContext {
+        model: ModelRef,
+        tokens: u64,
+        reply: oneshot::Sender<Result<(), KeeperError>>,
+    },
     Start {
         reply: oneshot::Sender<Result<(), KeeperError>>,
     },
@@ -170,6 +175,14 @@ impl Owner {
                 self.unloads.entry(model.clone()).or_default().push(reply);
                 self.track.unload(&model);
             }
+            Command::SetContext { model, tokens, reply } => {
+                let watched = self.provider.models.iter().find(|watched| watched.model == model);
+                let Some(id) = watched.map(|watched| watched.upstream_id.clone()) else {
+                    let _ = reply.send(Err(KeeperError::UnknownModel(model)));
+                    return;
+                };
+                self.jobs.push(jobs::set_context(self.way(), model, (id, tokens), reply).boxed());
+            }
             Command::Start { reply } => {
                 if self.starts.is_empty() {
                     self.jobs.push(jobs::start(self.connect.clone(), self.provider.clone()).boxed());
@@ -238,14 +251,18 @@ impl Owner {
         self.jobs.push(news.map(|done| done.unwrap_or_else(|_| Done::aborted())).boxed());
     }
 
+    fn way(&self) -> jobs::Way {
+        let known = self.adapter.clone().filter(|_| self.usable);
+        jobs::Way { connect: self.connect.clone(), provider: self.provider.clone(), known }
+    }
+
     fn act(&mut self) {
         let mut words = Vec::new();
         for (model, took) in self.track.take_learned() {
             self.times.learn(model, took);
         }
         for effect in self.track.act(Instant::now()) {
-            let known = self.adapter.clone().filter(|_| self.usable);
-            let way = jobs::Way { connect: self.connect.clone(), provider: self.provider.clone(), known };
+            let way = self.way();
             match effect {
                 Effect::Look(depth) => self.jobs.push(jobs::look(way, depth).boxed()),
                 Effect::Load(wish) => {

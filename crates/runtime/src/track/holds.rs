@@ -29,8 +29,9 @@ pub(super) enum Hold {
     /// It seems that a person ejected it in the runtime. That is a guess: unless it is `firm`, the next request that
     /// wants the model undoes it.
     Elsewhere { firm: bool },
-    /// It would not stay.
-    Lost,
+    /// It would not stay: it crashed again and again or, `by_clock`, its runtime's idle timer took it however often it
+    /// was loaded. The latter is no danger: a request that wants it loads it.
+    Lost { by_clock: bool },
 }
 
 /// What is remembered of failed loads.
@@ -49,13 +50,18 @@ impl Hold {
     pub(super) fn problem(&self) -> Option<String> {
         match self {
             Self::Here | Self::Elsewhere { .. } => None,
-            Self::Lost => Some(lost()),
+            Self::Lost { by_clock } => Some(lost(*by_clock)),
         }
     }
 }
 
-fn lost() -> String {
+fn lost(by_clock: bool) -> String {
     let minutes = LOSSES_WITHIN.as_secs() / 60;
+    if by_clock {
+        return format!(
+            "its runtime's idle timer took it {LOSSES} times within {minutes} minutes, so it is not loaded again by itself: set that timer longer or off (llama-server: --sleep-idle-seconds). A request still wakes it"
+        );
+    }
     format!(
         "it went {LOSSES} times within {minutes} minutes, so it is not loaded again by itself: it may be short of memory. Load it when that is seen to"
     )
@@ -116,13 +122,20 @@ impl Model {
                 None
             }
             _ => {
-                self.losses.retain(|at| now.duration_since(*at) < LOSSES_WITHIN);
-                self.losses.push(now);
-                if self.losses.len() < LOSSES || !self.watched.keep_warm.now() || self.hold.is_some() {
+                // An idle timer that strikes is no crash, and its strikes are not counted among them.
+                let by_clock = *cause == Cause::IdleTtl;
+                let losses = if by_clock { &mut self.expiries } else { &mut self.losses };
+                losses.retain(|at| now.duration_since(*at) < LOSSES_WITHIN);
+                losses.push(now);
+                if losses.len() < LOSSES || !self.watched.keep_warm.now() || self.hold.is_some() {
                     return None;
                 }
-                self.hold = Some(Hold::Lost);
-                Some(lost())
+                if by_clock {
+                    // The server's own loads, for requests of others, end the hold: the next count is a new one.
+                    losses.clear();
+                }
+                self.hold = Some(Hold::Lost { by_clock });
+                Some(lost(by_clock))
             }
         }
     }
@@ -131,6 +144,7 @@ impl Model {
     pub(super) fn let_go(&mut self) {
         self.hold = None;
         self.losses.clear();
+        self.expiries.clear();
         self.ejections.clear();
         self.backoff.clear();
     }
@@ -142,7 +156,9 @@ impl Model {
             return None;
         }
         let request = self.wanted.filter(|wanted| now < wanted.until).and_then(|wanted| {
-            let open = wanted.insist || matches!(self.hold, None | Some(Hold::Elsewhere { firm: false }));
+            let soft = Some(Hold::Lost { by_clock: true });
+            let open =
+                wanted.insist || self.hold == soft || matches!(self.hold, None | Some(Hold::Elsewhere { firm: false }));
             let from = self.backoff.gate(wanted.insist).unwrap_or(now).max(now);
             (open && from < wanted.until).then_some(from)
         });

@@ -431,14 +431,17 @@ impl Track {
     }
 
     fn error_of(&self, model: &ModelRef, failure: &LoadFailure) -> KeeperError {
-        let message = failure.message.clone();
-        match failure.kind {
-            LoadFailureKind::Missing => KeeperError::Missing(model.clone()),
-            LoadFailureKind::Gone => KeeperError::Unreachable { provider: self.provider.clone(), detail: message },
-            LoadFailureKind::Unsupported => KeeperError::Unsupported { model: model.clone(), detail: message },
-            LoadFailureKind::Passing | LoadFailureKind::Lasting => {
-                KeeperError::Failed { model: model.clone(), message }
-            }
-        }
+        error_of(&self.provider, model, failure)
+    }
+}
+
+/// A failure, as it is told to whoever asked.
+pub(crate) fn error_of(provider: &str, model: &ModelRef, failure: &LoadFailure) -> KeeperError {
+    let message = failure.message.clone();
+    match failure.kind {
+        LoadFailureKind::Missing => KeeperError::Missing(model.clone()),
+        LoadFailureKind::Gone => KeeperError::Unreachable { provider: provider.to_owned(), detail: message },
+        LoadFailureKind::Unsupported => KeeperError::Unsupported { model: model.clone(), detail: message },
+        LoadFailureKind::Passing | LoadFailureKind::Lasting => KeeperError::Failed { model: model.clone(), message },
     }
 }

@@ -293,7 +293,8 @@ impl Track {
         if let Some(found) = &found {
             model.details.learn(found, now);
             model.departure.clone_from(&found.departure);
-            if !found.presence.occupies() {
+            // Of one that has just gone, what was known of its instance says why.
+            if !found.presence.occupies() && !model.is_warm() {
                 model.details.forget_instances();
             }
         }
@@ -354,6 +355,8 @@ impl Model {
 
     /// Its server is gone. A warm model is told of with it, not by itself.
     fn server_went(&mut self) {
+        // Started anew, it may have another idle timer.
+        self.timer = None;
         if matches!(self.load, Load::Theirs { .. })
             || matches!(self.load, Load::Queued { urgency, .. } if urgency != Urgency::Person)
         {
@@ -367,7 +370,7 @@ impl Model {
     /// Its server is back; whether the model survived will be seen.
     fn server_returned(&mut self, cause: &Cause, told: Option<Instant>) {
         self.backoff.clear();
-        if matches!(self.hold, Some(Hold::Lost | Hold::Elsewhere { .. })) {
+        if matches!(self.hold, Some(Hold::Lost { .. } | Hold::Elsewhere { .. })) {
             self.let_go();
         }
         if told.is_none() {

@@ -25,6 +25,7 @@ use crate::adapter::{Depth, LoadFailure, LoadOrder};
 use crate::{Cause, KeeperError, Limits, Loaded, LocalModel, Occurrence, Trouble, Warmth, WatchedModel};
 
 use holds::Hold;
+pub(crate) use loads::error_of;
 use looks::{Link, Looks};
 use model::{Model, Place};
 pub(crate) use using::Use;
@@ -160,7 +161,7 @@ impl Track {
     pub(crate) fn retry(&mut self, now: Instant) {
         for model in &mut self.models {
             model.backoff.clear();
-            if model.hold == Some(Hold::Lost) {
+            if matches!(model.hold, Some(Hold::Lost { .. })) {
                 model.let_go();
             }
         }
@@ -220,7 +221,7 @@ impl Track {
                 last_used: model.used(),
                 activity: model.details.activity,
                 progress: model.details.progress.filter(|_| model.load.is_under_way()),
-                given_up: model.hold == Some(Hold::Lost),
+                given_up: matches!(model.hold, Some(Hold::Lost { .. })),
                 kept_warm: model.watched.keep_warm.now() && model.hold.is_none() && self.manageable,
                 manageable: self.manageable,
                 instances: model.details.instances.clone(),
@@ -273,6 +274,9 @@ impl Track {
     fn model_went(&mut self, at: usize, coming_back: bool, now: Instant) {
         let appeared = self.looks.appeared_besides(&self.models[at].watched.upstream_id);
         let (cause, evidence) = self.models[at].why_gone(self.idle_clock, appeared.as_deref(), self.looks.slack(), now);
+        if self.models[at].departure == Some(crate::adapter::Departure::Slept) {
+            self.models[at].learn_timer(now);
+        }
         self.model_gone(at, cause, evidence, coming_back, now);
     }
 

@@ -58,6 +58,10 @@ pub(super) struct Model {
     pub(super) hold: Option<Hold>,
     /// When it went against the policy, of late.
     pub(super) losses: Vec<Instant>,
+    /// When its runtime's idle timer took it, of late.
+    pub(super) expiries: Vec<Instant>,
+    /// Its idle timer, where the runtime does not tell it and it was seen to strike: at most this long.
+    pub(super) timer: Option<Duration>,
     /// When it seemed ejected by a person in the runtime itself, of late.
     pub(super) ejections: Vec<Instant>,
     pub(super) backoff: Backoff,
@@ -229,6 +233,8 @@ impl Model {
             wanted: None,
             hold: None,
             losses: Vec::new(),
+            expiries: Vec::new(),
+            timer: None,
             ejections: Vec::new(),
             backoff: Backoff::default(),
             times: Vec::new(),
@@ -313,7 +319,7 @@ impl Model {
             trouble: trouble.map(|(trouble, detail, _)| (*trouble, detail.as_str())),
             departure: self.departure.as_ref(),
             idle: now.duration_since(self.used().map_or(since, |used| used.max(since))),
-            idle_clock: match self.details.clock {
+            idle_clock: match self.clock() {
                 Clock::Untold => idle_clock,
                 Clock::Never => None,
                 Clock::After(timer) => Some(timer),

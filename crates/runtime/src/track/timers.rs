@@ -82,7 +82,7 @@ impl Track {
             return None;
         }
         let leaves = model.leaves()?;
-        let whole = match model.details.clock {
+        let whole = match model.clock() {
             Clock::After(timer) => timer,
             _ => BEFORE * 4,
         };
@@ -94,13 +94,28 @@ impl Track {
 impl Model {
     /// How long it stays in memory unused.
     pub(super) fn stay(&self) -> Stay {
-        match (self.details.clock, self.leaves()) {
+        match (self.clock(), self.leaves()) {
             _ if !self.is_warm() => Stay::Untold,
             (Clock::Never, _) => Stay::ForGood,
             (Clock::After(timer), Some(at)) => Stay::Until { at, timer: Some(timer) },
             (_, Some(at)) => Stay::Until { at, timer: None },
             (_, None) => Stay::Untold,
         }
+    }
+
+    /// Its idle timer: as the runtime tells it, else as it was seen to strike.
+    pub(super) fn clock(&self) -> Clock {
+        match (self.details.clock, self.timer) {
+            (Clock::Untold, Some(timer)) => Clock::After(timer),
+            (told, _) => told,
+        }
+    }
+
+    /// Its runtime says that it sleeps: its idle timer is what it was idle for, or less where others used it too.
+    pub(super) fn learn_timer(&mut self, now: Instant) {
+        let super::model::Place::Warm { since } = self.place else { return };
+        let idle = now.duration_since(self.used().map_or(since, |used| used.max(since)));
+        self.timer = Some(self.timer.map_or(idle, |timer| timer.min(idle)).max(Duration::from_secs(1)));
     }
 
     /// When it was last used, by the runtime's word or by our requests.
@@ -111,7 +126,7 @@ impl Model {
     /// When its timer strikes if nobody uses it.
     pub(super) fn leaves(&self) -> Option<Instant> {
         let told = self.details.leaves;
-        let Clock::After(timer) = self.details.clock else { return told };
+        let Clock::After(timer) = self.clock() else { return told };
         let super::model::Place::Warm { since } = self.place else { return told };
         // Our own uses since the runtime last told count too.
         let counted = self.used().map_or(since, |used| used.max(since)) + timer;

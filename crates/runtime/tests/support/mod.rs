@@ -188,6 +188,12 @@ impl Scene {
         self.heard = self.keeper.occurrences();
     }
 
+    /// The same, with what is said of a load that is over.
+    pub async fn forget_until_loaded(&mut self) {
+        while !matches!(self.next().await, Occurrence::Loaded { .. }) {}
+        self.forget();
+    }
+
     pub async fn until_reachable(&self) -> RuntimeStatus {
         let mut state = self.keeper.state();
         let up = state.wait_for(|state| state.runtimes["real"].reachable);

@@ -119,11 +119,21 @@ pub(crate) struct Shelf {
     begun: BTreeMap<String, u32>,
     /// Instances that crashed and were not loaded again since: Ollama still lists them.
     pub(crate) crashed: Vec<Instance>,
+    /// With how much context a model of Ollama's is loaded by its own `num_ctx`, where it was given one.
+    pub(crate) own_contexts: BTreeMap<String, u64>,
 }
 
 impl Shelf {
     pub(crate) fn new(models: Vec<Model>, options: LmStudioOptions) -> Shelf {
-        Shelf { models, instances: Vec::new(), options, last: 0, begun: BTreeMap::new(), crashed: Vec::new() }
+        Shelf {
+            models,
+            instances: Vec::new(),
+            options,
+            last: 0,
+            begun: BTreeMap::new(),
+            crashed: Vec::new(),
+            own_contexts: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn model(&self, key: &str) -> Option<&Model> {

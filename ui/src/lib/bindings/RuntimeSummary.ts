@@ -41,6 +41,15 @@ loads: boolean,
  */
 loadContext: boolean, 
 /**
+ * Whether the context length that a model is loaded with can be set there for good.
+ */
+setsContext: boolean, 
+/**
+ * What sets that length, such as `--max-model-len on its command line`; none where a load does, or where the
+ * runtime is not known.
+ */
+contextSetBy: string | null, 
+/**
  * Whether it can be told to unload a model.
  */
 unloads: boolean, 

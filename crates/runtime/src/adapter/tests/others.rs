@@ -18,6 +18,7 @@ fn ollama(asked: &str, body: &Value, running: &Value) -> Option<(u16, Value)> {
             }
             "POST /api/show" => json!({ "capabilities": ["completion", "tools"] }),
             "POST /api/generate" => json!({ "model": body["model"], "done": true, "done_reason": "load" }),
+            "POST /api/create" => json!({ "status": "success" }),
             "POST /api/embed" => json!({ "model": body["model"], "embeddings": [[0.0]] }),
             _ => return None,
         },
@@ -70,6 +71,9 @@ async fn ollama_loads_for_good_and_never_with_a_context_that_requests_would_undo
     adapter.unload("qwen3:latest".into()).await.unwrap();
     let last = fake.sent("POST /api/generate").pop().unwrap();
     assert_eq!(last, json!({ "model": "qwen3:latest", "keep_alive": 0, "stream": false }));
+    adapter.set_context("qwen3:latest".into(), 40_960).await.unwrap();
+    let made = json!({ "model": "qwen3:latest", "from": "qwen3:latest", "parameters": { "num_ctx": 40_960 }, "stream": false });
+    assert_eq!(fake.sent("POST /api/create"), [made], "from itself, so that the rest of it stays");
     adapter.load(order("embed")).await.unwrap();
     assert_eq!(fake.sent("POST /api/embed"), [json!({ "model": "embed", "input": ".", "keep_alive": -1 })]);
     let missing = adapter.load(order("gone")).await.unwrap_err();

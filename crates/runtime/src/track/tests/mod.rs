@@ -8,9 +8,12 @@ use pilotlight_wire::ModelRef;
 use tokio::time::Instant;
 
 use super::{Effect, LoadOutcome, Track, Use};
-use crate::adapter::{Depth, LoadDone, LoadFailure, LoadFailureKind, LookFailure, Observation, Presence, Seen};
+use crate::adapter::{
+    Clock, Departure, Depth, LoadDone, LoadFailure, LoadFailureKind, LookFailure, Observation, Presence, Seen,
+};
 use crate::{Cause, KeepWarm, KeeperError, Occurrence, Trouble, Warmth, WatchedModel};
 
+mod idle_timers;
 mod limits;
 mod loads_and_losses;
 mod people_and_servers;
@@ -145,6 +148,36 @@ impl Bench {
             self.see(models);
             self.now += Duration::from_millis(1);
         }
+    }
+
+    /// The next look finds `m` like this.
+    fn find(&mut self, presence: Presence, change: impl FnOnce(&mut Seen)) {
+        let mut seen = Seen::named("m", presence);
+        seen.size_bytes = Some(1);
+        if presence.occupies() {
+            seen.instances.push("m".to_owned());
+        }
+        change(&mut seen);
+        self.answer(Ok(Observation { models: vec![seen] }));
+    }
+
+    /// Looks at the steady pace find `m` in memory, and uses that are asked for succeed, for so long. How many there
+    /// were.
+    fn stays_for(&mut self, time: Duration) -> usize {
+        let (end, mut uses) = (self.now + time, 0);
+        while self.now < end {
+            self.pass(SECOND);
+            if self.look.is_some() {
+                self.find(Loaded, |_| {});
+            }
+            let asked = self.effects.len();
+            self.effects.retain(|effect| !matches!(effect, Effect::Touch(_)));
+            for _ in self.effects.len()..asked {
+                uses += 1;
+                self.track.touched(&name("m"), Ok(()), self.now);
+            }
+        }
+        uses
     }
 
     fn refuse(&mut self) {
