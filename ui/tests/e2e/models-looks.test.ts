@@ -29,6 +29,12 @@ const opened = async (page: Page, name: string) => {
 const SHOWN: Record<string, { prepare?: (config: ConfigDouble) => void; reach?: (page: Page, narrow: boolean) => Promise<unknown> }> = {
   plain: {},
   provider: { reach: (page) => opened(page, 'LM Studio') },
+  server: {
+    reach: async (page) => {
+      await opened(page, 'LM Studio')
+      await page.getByText('It does not tell').evaluate((term) => term.scrollIntoView({ block: 'center' }))
+    },
+  },
   model: {
     reach: async (page) => {
       await opened(page, 'LM Studio')

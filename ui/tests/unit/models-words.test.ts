@@ -15,6 +15,31 @@ test('where a key is kept', () => {
   expect(words.keyWords(null).text).toBe('not saved yet')
 })
 
+describe('a local provider’s server', () => {
+  const runtime = provider('lmstudio').view!.runtime!
+  const facts = (change: Partial<typeof runtime>) => Object.fromEntries(words.runtimeFacts({ ...runtime, ...change }).map((one) => [one.term, one.text]))
+
+  test('one that takes a context with a load', () => {
+    expect(facts({})).toEqual({
+      'It is': 'LM Studio 0.4.2 at http://127.0.0.1:1234',
+      'It can be told to': 'load a model with a context length, unload it',
+      Changes: 'are seen by asking it',
+      'To keep a model warm': 'nothing is sent to keep a model warm',
+      'It does not tell': 'how far a load has come, why a model went',
+    })
+  })
+
+  test('one that does not, and one that can be told nothing', () => {
+    const ollama = facts({ kind: 'ollama', title: 'Ollama', loadContext: false, setsContext: true, contextSetBy: 'num_ctx of its model' })
+    expect(ollama['Context is set by']).toBe('num_ctx of its model; a model’s own is set from here on request')
+    const plain = facts({ kind: 'openai-compatible', version: null, loads: false, unloads: false, pushes: true })
+    expect(plain['It is']).toBe('a server of the OpenAI API at http://127.0.0.1:1234')
+    expect(plain['It can be told to']).toBe('do nothing with its models')
+    expect(plain.Changes).toBe('it tells of them by itself')
+    expect(words.runtimeFacts({ ...runtime, kind: 'unknown' })).toEqual([])
+  })
+})
+
 describe('a provider’s state', () => {
   test.each<[string, ReturnType<typeof provider>, string, string]>([
     ['watched', provider('lmstudio'), 'answers', 'good'],

@@ -82,6 +82,25 @@ describe('what answers and why', () => {
   })
 })
 
+describe('a context that is loaded smaller than the configuration says', () => {
+  const short = states.warm()
+  const model = { ...short.models[0]!, loadedContext: 4096, contextWindow: 40_960, manageable: true }
+  const state = (change: Partial<(typeof short.runtimes)[0]>) => ({ ...short, runtimes: [{ ...short.runtimes[0]!, ...change }] })
+  const mends = (change: Partial<(typeof short.runtimes)[0]>) => words.contextMends(model, state(change)).map((mend) => mend.word)
+
+  test('what helps is offered, and nothing else', () => {
+    expect(mends({})).toEqual(['Reload with 40k', 'Lower to 4k'])
+    expect(mends({ title: 'Ollama', loadContext: false, setsContext: true, contextSetBy: 'num_ctx' })).toEqual(['Set 40k in Ollama and reload', 'Lower to 4k'])
+    expect(mends({ loadContext: false, contextSetBy: '--ctx-size' })).toEqual(['Lower to 4k'])
+  })
+
+  test('where nothing can be done from here, it is said who sets it', () => {
+    expect(words.contextAdvice(model, state({ loadContext: false, contextSetBy: '--ctx-size' }))).toBe('To load it with more: --ctx-size.')
+    expect(words.contextAdvice(model, state({}))).toBeNull()
+    expect(words.contextAdvice(model, state({ loadContext: false, setsContext: true, contextSetBy: 'num_ctx' }))).toBeNull()
+  })
+})
+
 describe('what cools down', () => {
   const [limited] = states.coolingDown().cooldowns
   test('a model, or all of a provider', () => {

@@ -1,4 +1,5 @@
 // What a person reads on the Models page, from what stands in the configuration. Pure.
+import type { RuntimeSummary } from '../bindings/RuntimeSummary'
 import { count, tokens } from '../format'
 import type { Tone } from '../words'
 import type { ProviderEntry, Template } from './configuration'
@@ -32,6 +33,26 @@ export function placeWords(place: KeyPlace): string {
     reference: 'a reference that OpenClaw reads',
     none: 'no place yet',
   }[place]
+}
+
+/** A local provider's server: what it is, what it can be told, and what it does not tell. Nothing while it is not known. */
+export function runtimeFacts(runtime: RuntimeSummary): { term: string; text: string }[] {
+  if (runtime.kind === 'unknown') return []
+  const title = runtime.kind === 'openai-compatible' ? 'a server of the OpenAI API' : runtime.title
+  const version = runtime.version === null ? '' : ` ${runtime.version}`
+  const can = [
+    runtime.loads && (runtime.loadContext ? 'load a model with a context length' : 'load a model'),
+    runtime.unloads && 'unload it',
+  ].filter((one) => one !== false)
+  const context = runtime.setsContext ? `${runtime.contextSetBy}; a model’s own is set from here on request` : runtime.contextSetBy
+  return [
+    { term: 'It is', text: `${title}${version} at ${runtime.address}` },
+    { term: 'It can be told to', text: can.length > 0 ? can.join(', ') : 'do nothing with its models' },
+    { term: 'Changes', text: runtime.pushes ? 'it tells of them by itself' : 'are seen by asking it' },
+    ...(context === null ? [] : [{ term: 'Context is set by', text: context }]),
+    { term: 'To keep a model warm', text: runtime.keepingWarm },
+    ...(runtime.cannotTell.length === 0 ? [] : [{ term: 'It does not tell', text: runtime.cannotTell.join(', ') }]),
+  ]
 }
 
 /** A provider's key in a line. */
