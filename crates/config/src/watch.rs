@@ -65,8 +65,7 @@ impl<T: PartialEq + Send + Sync + 'static> Watched<T> {
         let (first, files) = source.read(None);
         let (publish, state) = watch::channel(Arc::new(first));
         let (jobs, inbox) = mpsc::channel(8);
-        let owner = Owner::new(Arc::new(source), publish, files);
-        let signs = owner.folders.open.clone();
+        let (owner, signs) = Owner::new(Arc::new(source), publish, files);
         tokio::spawn(owner.run(inbox));
         Self { state, jobs, signs }
     }
@@ -98,18 +97,21 @@ struct Owner<S: Source> {
     source: Arc<S>,
     publish: watch::Sender<Arc<S::State>>,
     files: Vec<PathBuf>,
-    folders: Folders,
-    seen: Vec<Option<Look>>,
+    folders: Arc<Mutex<Folders>>,
+    signs: mpsc::Receiver<()>,
     /// Bad and not yet published, waiting to be confirmed.
     suspect: Option<S::State>,
 }
 
 impl<S: Source> Owner<S> {
-    fn new(source: Arc<S>, publish: watch::Sender<Arc<S::State>>, files: Vec<PathBuf>) -> Self {
-        let mut folders = Folders::new();
+    fn new(source: Arc<S>, publish: watch::Sender<Arc<S::State>>, files: Vec<PathBuf>) -> (Self, mpsc::Sender<()>) {
+        // One sign is as good as many.
+        let (sign, signs) = mpsc::channel(1);
+        let mut folders = Folders::new(sign.clone());
         folders.arm(&files);
-        let seen = files.iter().map(|file| Look::at(file)).collect();
-        Self { source, publish, files, folders, seen, suspect: None }
+        folders.looks_different(&files);
+        let folders = Arc::new(Mutex::new(folders));
+        (Self { source, publish, files, folders, signs, suspect: None }, sign)
     }
 
     async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
@@ -125,11 +127,11 @@ impl<S: Source> Owner<S> {
                     self.read(true).await;
                     reply();
                 }
-                Some(()) = self.folders.signs.recv() => {
+                Some(()) = self.signs.recv() => {
                     due.get_or_insert_with(|| Instant::now() + DEBOUNCE);
                 }
                 _ = look.tick() => {
-                    if self.folders.arm(&self.files) | self.looks_different() {
+                    if self.look().await {
                         due.get_or_insert_with(|| Instant::now() + DEBOUNCE);
                     }
                 }
@@ -140,17 +142,21 @@ impl<S: Source> Owner<S> {
         }
     }
 
-    fn looks_different(&mut self) -> bool {
-        let now: Vec<_> = self.files.iter().map(|file| Look::at(file)).collect();
-        let different = now != self.seen;
-        self.seen = now;
-        different
+    /// Watches what is to be watched by now. Whether something may have changed unseen.
+    async fn look(&self) -> bool {
+        let (folders, files) = (self.folders.clone(), self.files.clone());
+        // A share that is gone keeps whoever asks it waiting.
+        let looked = tokio::task::spawn_blocking(move || {
+            let mut folders = folders.lock().unwrap_or_else(PoisonError::into_inner);
+            folders.arm(&files) | folders.looks_different(&files)
+        });
+        looked.await.unwrap_or_default()
     }
 
     /// Reads everything and publishes it if it differs. True when it is bad and has to be confirmed first.
     async fn read(&mut self, at_once: bool) -> bool {
         // Armed before reading: a change after the read is then always seen.
-        self.folders.arm(&self.files);
+        self.look().await;
         let source = Arc::clone(&self.source);
         let before = Arc::clone(&self.publish.borrow());
         let published = Arc::clone(&before);
@@ -159,8 +165,7 @@ impl<S: Source> Owner<S> {
         };
         if files != self.files {
             self.files = files;
-            self.folders.arm(&self.files);
-            self.looks_different();
+            self.look().await;
         }
         if state == *published {
             self.suspect = None;
@@ -210,17 +215,13 @@ struct Folders {
     /// By path, with the identity of the folder that the watch is on.
     watched: HashMap<PathBuf, u64>,
     interesting: Arc<Mutex<HashSet<PathBuf>>>,
-    signs: mpsc::Receiver<()>,
-    /// Keeps the channel open when there is no watcher to hold the other end.
-    open: mpsc::Sender<()>,
+    seen: Vec<Option<Look>>,
 }
 
 impl Folders {
-    fn new() -> Self {
-        // One sign is as good as many.
-        let (send, signs) = mpsc::channel(1);
+    fn new(sign: mpsc::Sender<()>) -> Self {
         let interesting = Arc::new(Mutex::new(HashSet::<PathBuf>::new()));
-        let (shown, sign) = (Arc::clone(&interesting), send.clone());
+        let shown = Arc::clone(&interesting);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let tell = match event {
                 Ok(event) => {
@@ -238,7 +239,15 @@ impl Folders {
         let watcher = watcher
             .inspect_err(|error| tracing::warn!(%error, "files cannot be watched here; they are looked at instead"))
             .ok();
-        Self { watcher, watched: HashMap::new(), interesting, signs, open: send }
+        Self { watcher, watched: HashMap::new(), interesting, seen: Vec::new() }
+    }
+
+    /// Whether the files look different from the last time.
+    fn looks_different(&mut self, files: &[PathBuf]) -> bool {
+        let now: Vec<_> = files.iter().map(|file| Look::at(file)).collect();
+        let different = now != self.seen;
+        self.seen = now;
+        different
     }
 
     /// Watches the folders that matter for `files` now, and no others. True when a folder came or was swapped, since
