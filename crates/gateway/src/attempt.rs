@@ -15,6 +15,7 @@ use pilotlight_wire::translate::stream::translate_answer;
 use tokio::time::Instant;
 
 use crate::answered_by::of_json;
+use crate::aside::aside;
 use crate::clients::{AnswerBody, Post};
 use crate::code::Code;
 use crate::crossing::{Way, remember, upstream_of, way};
@@ -81,20 +82,7 @@ pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, 
     let timing = exchange.timing();
     let streaming = exchange.streaming();
     let patience = if streaming { target.first_content } else { target.first_content.saturating_mul(timing.whole) };
-    let way = way(exchange, target)?;
-    let unsendable = |why| Miss::new(Code::Key, why);
-    let post = match &way {
-        Way::Straight(previous) => Post {
-            url: upstream::address(target, exchange.api, exchange.query.as_deref()),
-            headers: upstream::headers(target, &exchange.headers).map_err(unsendable)?,
-            body: straight_body(exchange, target, previous.as_deref()),
-        },
-        Way::Across(crossing) => Post {
-            url: upstream::address_across(target, &crossing.outgoing),
-            headers: upstream::headers_across(target, &exchange.headers, &crossing.outgoing).map_err(unsendable)?,
-            body: crossing.outgoing.body.clone().into(),
-        },
-    };
+    let (way, post) = aside(exchange.body.len(), || prepared(exchange, target))?;
     let busy = Some(exchange.gateway.busy(target));
     let sent = exchange.gateway.clients.post(target, timing, &post);
     let response = patiently(exchange, target, patience, "no answer", sent).await??;
@@ -128,7 +116,19 @@ pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, 
     }
     let whole = read(response.into_body(), LARGEST_ANSWER);
     let body = patiently(exchange, target, patience, "no whole answer", whole).await??;
-    let (body, model) = match &way {
+    let whole = aside(body.len(), || read_whole(exchange, target, &way, (status, headers), body))?;
+    Ok(Held::Whole(Box::new(whole)))
+}
+
+/// A whole answer in the client's API.
+fn read_whole(
+    exchange: &Exchange,
+    target: &Arc<Target>,
+    way: &Way,
+    (status, headers): (StatusCode, HeaderMap),
+    body: Bytes,
+) -> Result<WholeAnswer, Miss> {
+    let (body, model) = match way {
         Way::Straight(_) => (body, None),
         Way::Across(crossing) => {
             let model = of_json(&body);
@@ -141,11 +141,30 @@ pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, 
     match read_body(exchange.api, &body) {
         Answer::Whole(usage) => {
             silence::judge(exchange, target, Silence::of_body(exchange.api, &body, usage))?;
-            Ok(Held::Whole(Box::new(WholeAnswer { target: target.clone(), status, headers, body, model, usage })))
+            Ok(WholeAnswer { target: target.clone(), status, headers, body, model, usage })
         }
         Answer::Failed(failure) => Err(Miss::told(Code::ErrorBody, failure)),
         Answer::Malformed(what) => Err(Miss::new(Code::Malformed, what)),
     }
+}
+
+/// What is sent, and in which API.
+fn prepared(exchange: &Exchange, target: &Target) -> Result<(Way, Post), Miss> {
+    let way = way(exchange, target)?;
+    let unsendable = |why| Miss::new(Code::Key, why);
+    let post = match &way {
+        Way::Straight(previous) => Post {
+            url: upstream::address(target, exchange.api, exchange.query.as_deref()),
+            headers: upstream::headers(target, &exchange.headers).map_err(unsendable)?,
+            body: straight_body(exchange, target, previous.as_deref()),
+        },
+        Way::Across(crossing) => Post {
+            url: upstream::address_across(target, &crossing.outgoing),
+            headers: upstream::headers_across(target, &exchange.headers, &crossing.outgoing).map_err(unsendable)?,
+            body: crossing.outgoing.body.clone().into(),
+        },
+    };
+    Ok((way, post))
 }
 
 /// The body as it came, with the upstream's own name of the model, and without what only another provider can read.

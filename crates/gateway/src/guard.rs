@@ -46,20 +46,21 @@ async fn check(
     mut request: Request<axum::body::Body>,
     next: Next,
 ) -> Response {
-    let access = routes.borrow().access.clone();
-    let checked = match stranger(&request, &access) {
+    let routes = routes.borrow().clone();
+    let access = &routes.access;
+    let checked = match stranger(&request, access) {
         Some(error) => Err(error),
-        None if is_preflight(&request, &access) => return preflight(&request),
-        None => identify(&request, &access),
+        None if is_preflight(&request, access) => return preflight(&request),
+        None => identify(&request, access),
     };
     match checked {
         Ok(caller) => {
             if let Some(caller) = caller {
                 request.extensions_mut().insert(caller);
             }
-            pass(request, next, &access, None).await
+            pass(request, next, access, None).await
         }
-        Err(error) => pass(request, next, &access, Some(error)).await,
+        Err(error) => pass(request, next, access, Some(error)).await,
     }
 }
 
@@ -68,10 +69,11 @@ async fn check_page(
     request: Request<axum::body::Body>,
     next: Next,
 ) -> Response {
-    let access = routes.borrow().access.clone();
+    let routes = routes.borrow().clone();
+    let access = &routes.access;
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let refused = stranger(&request, &access).or_else(|| if reads { None } else { identify(&request, &access).err() });
-    pass(request, next, &access, refused).await
+    let refused = stranger(&request, access).or_else(|| if reads { None } else { identify(&request, access).err() });
+    pass(request, next, access, refused).await
 }
 
 async fn pass(request: Request<axum::body::Body>, next: Next, access: &Access, refused: Option<ApiError>) -> Response {

@@ -9,6 +9,7 @@
 
 mod answer;
 mod answered_by;
+mod aside;
 mod attempt;
 mod breaker;
 mod callers;

@@ -1,5 +1,6 @@
 //! The account of one request, from its arrival to its one `Finished` event, however it ends.
 
+use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -133,7 +134,13 @@ impl Record {
 
     /// `lmstudio/x=cold; anthropic/y=ok`.
     pub fn attempts_text(&self) -> String {
-        self.attempts().iter().map(|report| format!("{}={}", report.model, report.code)).collect::<Vec<_>>().join("; ")
+        let mut text = String::with_capacity(64);
+        for (place, report) in self.attempts().iter().enumerate() {
+            let between = if place == 0 { "" } else { "; " };
+            // A string takes whatever is written.
+            let _ = write!(text, "{between}{}={}", report.model, report.code);
+        }
+        text
     }
 
     /// The same as [`Record::headers`] as a comment of a stream whose headers were sent before this was known.
@@ -153,6 +160,10 @@ impl Drop for Record {
 
 /// A header's value; what cannot stand in one becomes `?`.
 pub fn ascii(text: &str) -> HeaderValue {
-    let text: String = text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
+    let fits = |c: char| c.is_ascii_graphic() || c == ' ';
+    if text.bytes().all(|byte| fits(byte.into())) {
+        return HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+    }
+    let text: String = text.chars().map(|c| if fits(c) { c } else { '?' }).collect();
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }

@@ -16,6 +16,7 @@ use pilotlight_wire::error::{ApiError, ErrorKind};
 
 use crate::Gateway;
 use crate::answer::{REQUEST_ID, answer, error_response};
+use crate::aside::aside;
 use crate::callers::Caller;
 use crate::events::Outcome;
 use crate::exchange::{Exchange, Waiting};
@@ -51,7 +52,7 @@ async fn route(gateway: Gateway, api: ClientApi, request: Request<Body>, id: u64
         Ok(body) => body,
         Err(error) => return error_response(&error, api),
     };
-    let head = match RequestHead::read(&body) {
+    let head = match aside(body.len(), || RequestHead::read(&body)) {
         Ok(head) => head,
         Err(error) => return error_response(&unreadable(&error), api),
     };
