@@ -10,8 +10,9 @@ use tauri::{App, AppHandle, Manager};
 
 use crate::{Options, actions, context, engine_link, logging, notifications, panel, tray, window, window_process};
 
-/// Threads of the runtime. The work is waiting, not computing: two keep a slow one from holding up the other.
-const WORKERS: usize = 2;
+/// Threads of the runtime. The work is waiting, not computing, and a request that is handed from one worker to another
+/// waits for it. What takes long has threads of its own.
+const WORKERS: usize = 1;
 /// A panel starts at log-in too, and may come after us.
 const PANEL_PATIENCE: Duration = Duration::from_secs(10);
 

@@ -28,6 +28,10 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use output::Failure;
 
+/// The proxy makes and drops much that is small: a tenth of its processor time went into the platform's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Keeps a local model ready, and answers at once even when it is not.
 ///
 /// Exit codes: 0 done; 1 it could not be done; 2 the command line is wrong; 3 no engine is running.
@@ -199,7 +203,8 @@ enum ConfigCommand {
 
 fn main() -> ExitCode {
     let command_line = CommandLine::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    // The work is waiting, not computing, and a request that is handed from one worker to another waits for it.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output::report(&Failure::new("runtime", error.to_string()), false),
     };
