@@ -165,7 +165,7 @@ fn pilotlight(program: &Path, folder: &Path, upstream: SocketAddr) -> Result<Vec
     let command = |arguments: &[&str]| {
         let mut command = Command::new(program);
         command.args(arguments).env("HOME", folder).env("PILOTLIGHT_HOME", &home);
-        command.env("OPENCLAW_CONFIG_PATH", &config_file).env("TOKIO_WORKER_THREADS", "1");
+        command.env("OPENCLAW_CONFIG_PATH", &config_file);
         command
     };
     let (process, line) = Process::with_first_line(&mut command(&["serve", "--listen", "127.0.0.1:0"]))?;

@@ -276,3 +276,28 @@ async fn the_last_handle_ends_it() {
     sleep(Duration::from_secs(60)).await;
     assert_eq!(fake.with(|inner| inner.looks), looks);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_model_whose_last_request_has_ended_makes_room_at_once() {
+    let fake = Fake::new(&["m", "n"], LOAD);
+    let mut wanted = plan(&["m", "n"]);
+    wanted.limits = Limits { models: Some(1), bytes: None };
+    for model in &mut wanted.providers[0].models {
+        model.keep_warm = KeepWarm::No;
+    }
+    let (_plan, plans) = watch::channel(Arc::new(wanted));
+    let keeper = Keeper::start(plans, Arc::new(fake.clone()));
+    keeper.load(&name("m")).await.unwrap();
+    let busy = keeper.busy(&name("m"));
+    let other = tokio::spawn({
+        let keeper = keeper.clone();
+        async move { keeper.load(&name("n")).await }
+    });
+    sleep(Duration::from_secs(61)).await;
+    assert_eq!(fake.with(|inner| inner.loads), 1);
+    let began = Instant::now();
+    drop(busy);
+    other.await.unwrap().unwrap();
+    assert!(began.elapsed() < LOAD + Duration::from_millis(500), "{:?}", began.elapsed());
+    assert_eq!(fake.with(|inner| inner.loads), 2);
+}
