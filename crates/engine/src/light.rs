@@ -47,7 +47,7 @@ pub(crate) fn show(
 }
 
 /// Whether a request sent now would be tried there at once.
-fn can_answer(model: &ModelSummary) -> bool {
+pub(crate) fn can_answer(model: &ModelSummary) -> bool {
     let ready = matches!(model.state, ModelState::Ready | ModelState::Warm { .. } | ModelState::Unknown);
     ready && model.barred.is_none()
 }

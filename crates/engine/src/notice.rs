@@ -91,6 +91,8 @@ pub enum NoticeKind {
     LoadFailed,
     /// The configuration or the settings have a mistake, or are good again.
     Configuration,
+    /// The model that would answer has failed, and is passed over for a while.
+    PassedOver,
     /// A provider refuses its key, or no credit is left with it.
     KeyRefused,
     /// A request was broken off after content had been sent.

@@ -14,12 +14,15 @@ use pilotlight_wire::{Location, ModelRef};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::light::short_name;
+use crate::light::{can_answer, short_name};
 use crate::notice::{Muted, Notice, NoticeAction, NoticeActionKind, NoticeKind};
 use crate::state::{AppState, ModelSummary, RequestOutcome, ServedRequest};
 
 /// How long the same thing is not said again.
 const QUIET: Duration = Duration::from_secs(60);
+
+/// A cool-down of less is not told.
+const SHORTEST_TOLD: Duration = Duration::from_secs(8);
 
 /// How long a person mutes a kind.
 const MUTED: Duration = Duration::from_secs(3600);
@@ -184,27 +187,37 @@ impl NoticeBoard {
         }
     }
 
-    /// An upstream is left alone from now on. Only what a person can mend is worth a notice; of the others it is told
-    /// who answers in their place.
+    /// An upstream is left alone from now on. Worth a notice is what a person can mend, and that another than they
+    /// expect answers from now on.
     pub(crate) fn cooling_down(&mut self, cooldown: &Cooldown, state: &AppState) {
         let who = match &cooldown.model {
             Some(model) => title(state, model).to_owned(),
             None => cooldown.provider.clone(),
         };
-        let title = match cooldown.cause {
-            pilotlight_gateway::Cause::Unauthorized => format!("{who} refuses its key"),
-            pilotlight_gateway::Cause::Payment => format!("No credit is left with {who}"),
-            _ => return,
+        let refused = match cooldown.cause {
+            pilotlight_gateway::Cause::Unauthorized => Some(format!("{who} refuses its key")),
+            pilotlight_gateway::Cause::Payment => Some(format!("No credit is left with {who}")),
+            _ => None,
         };
-        self.post(
+        let why = sentence(&cooldown.detail);
+        let telling = if let Some(title) = refused {
+            let body = format!("{why}. It is passed over until that is mended.");
+            Telling { kind: NoticeKind::KeyRefused, title, body, model: cooldown.model.clone() }
+        } else if let Some((model, next)) = gives_way(cooldown, state) {
+            let next = match next {
+                Some(next) => format!("{} answers until it is well again.", short_name(next)),
+                None => "Nothing else in the chain can answer.".to_owned(),
+            };
             Telling {
-                kind: NoticeKind::KeyRefused,
-                title,
-                body: format!("{}. It is passed over until that is mended.", sentence(&cooldown.detail)),
-                model: cooldown.model.clone(),
-            },
-            state,
-        );
+                kind: NoticeKind::PassedOver,
+                title: format!("{} is passed over", short_name(model)),
+                body: format!("{why}. {next}"),
+                model: Some(model.model.clone()),
+            }
+        } else {
+            return;
+        };
+        self.post(telling, state);
     }
 
     /// An upstream that was passed over answers again.
@@ -279,7 +292,8 @@ fn wanted(settings: &NotificationSettings, kind: NoticeKind) -> bool {
     match kind {
         NoticeKind::Unloaded => settings.unloaded,
         NoticeKind::Back => settings.back,
-        NoticeKind::HostedMeanwhile => settings.hosted,
+        // Another answers than is expected.
+        NoticeKind::HostedMeanwhile | NoticeKind::PassedOver => settings.hosted,
         NoticeKind::LoadFailed => settings.load_failed,
         NoticeKind::Configuration => settings.configuration,
         NoticeKind::KeyRefused => settings.key_refused,
@@ -394,6 +408,23 @@ fn first_hosted(state: &AppState) -> Option<&ModelSummary> {
         .iter()
         .filter_map(|wanted| state.models.iter().find(|model| model.model == *wanted))
         .find(|model| model.location == Location::Hosted)
+}
+
+/// The model of the chain that would have answered but for this, and who does in its place. None where it stood behind
+/// another that can, or where it is back before anybody has read of it.
+fn gives_way<'a>(cooldown: &Cooldown, state: &'a AppState) -> Option<(&'a ModelSummary, Option<&'a ModelSummary>)> {
+    if cooldown.until.saturating_duration_since(Instant::now()) < SHORTEST_TOLD {
+        return None;
+    }
+    let concerned = |model: &ModelSummary| match &cooldown.model {
+        Some(own) => *own == model.model,
+        None => cooldown.provider == model.model.provider(),
+    };
+    let rests = |model: &ModelSummary| state.cooldown(&model.model).is_some();
+    let chain = state.chain.iter().filter_map(|wanted| state.models.iter().find(|model| model.model == *wanted));
+    let mut ready = chain.filter(|model| can_answer(model) && (concerned(model) || !rests(model)));
+    let first = ready.next().filter(|model| concerned(model))?;
+    Some((first, ready.find(|model| !concerned(model))))
 }
 
 /// Upper-cases the first letter and drops a full stop at the end.

@@ -302,6 +302,7 @@ const NOTICE_KINDS: Record<NoticeKind, string> = {
   'hosted-meanwhile': 'Hosted models that answer instead',
   'load-failed': 'Failed loads',
   configuration: 'Mistakes in files',
+  'passed-over': 'Failing models',
   'key-refused': 'Refused keys',
   cut: 'Broken answers',
 }

@@ -3,4 +3,4 @@
 /**
  * What a notice is about; each kind can be switched off in the settings.
  */
-export type NoticeKind = "unloaded" | "back" | "hosted-meanwhile" | "load-failed" | "configuration" | "key-refused" | "cut";
+export type NoticeKind = "unloaded" | "back" | "hosted-meanwhile" | "load-failed" | "configuration" | "passed-over" | "key-refused" | "cut";
