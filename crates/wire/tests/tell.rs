@@ -492,15 +492,21 @@ fn signs_of_life_are_events_of_the_api_and_silent_before_content() {
 fn a_stream_that_heartbeats_began_is_not_begun_twice() {
     use pilotlight_wire::error::Position;
     use pilotlight_wire::heartbeat::Heart;
+    use pilotlight_wire::sse::Framer;
     for api in APIS {
         let opening = opening();
         let (id, model) = (format!("resp_{}", opening.id), opening.model.clone());
         let at = Position { response_id: id, created: opening.created, model, sequence: 0 };
         let mut heart = Heart::new(api, at);
         let mut out = [heart.beat(), heart.beat(), heart.beat()].concat();
-        let mut writer = Writer::new(api, opening).after_heartbeats(heart.position());
-        out.extend_from_slice(&writer.write_all(&answer(&[block(Block::Text, &["a"])], Finish::Stop)));
-        out.extend_from_slice(&writer.end());
+        let mut writer = Writer::new(api, opening);
+        let mut written = writer.write_all(&answer(&[block(Block::Text, &["a"])], Finish::Stop)).to_vec();
+        written.extend_from_slice(&writer.end());
+        let mut framer = Framer::default();
+        framer.push(&written);
+        while let Some(frame) = framer.next_frame().unwrap() {
+            out.extend_from_slice(&heart.adopt(&frame).unwrap_or_default());
+        }
         if api == Messages {
             // Its pings may come before everything else.
             let from = out.windows(20).position(|window| window == b"event: message_start").unwrap();
@@ -570,5 +576,40 @@ proptest! {
                 prop_assert_eq!(&told.text, &words);
             }
         }
+    }
+}
+
+#[test]
+fn a_number_keeps_its_digits_wherever_it_goes() {
+    use pilotlight_wire::translate::compat::Compat;
+    use pilotlight_wire::translate::{Upstream, read_request, write_request};
+    let number = "115792089237316195423570985008687907853269984665640564039457584007913129639935";
+    let body = whole(Messages, &opening(), &answer(&[call("c", "f", &[&format!("{{\"a\":{number}}}")])], Finish::Stop));
+    let body = String::from_utf8(body.unwrap().to_vec()).unwrap();
+    assert!(body.contains(&format!("\"input\":{{\"a\":{number}}}")), "{body}");
+    let asked = format!(
+        r#"{{"model":"m","max_tokens":9,"tools":[{{"name":"f","input_schema":{{"type":"object","maximum":{number}}}}}],"messages":[{{"role":"user","content":"q"}},{{"role":"assistant","content":[{{"type":"tool_use","id":"c","name":"f","input":{{"a":{number}}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"c","content":"r"}}]}}]}}"#
+    );
+    let prompt = read_request(Messages, asked.as_bytes()).unwrap();
+    for api in [
+        pilotlight_wire::UpstreamApi::OpenaiResponses,
+        pilotlight_wire::UpstreamApi::OpenaiCompletions,
+        pilotlight_wire::UpstreamApi::AnthropicMessages,
+        pilotlight_wire::UpstreamApi::GoogleGenerativeAi,
+        pilotlight_wire::UpstreamApi::Ollama,
+    ] {
+        let to = Upstream {
+            api: api.clone(),
+            provider: "p".to_owned(),
+            model: "m".to_owned(),
+            max_tokens: None,
+            vendor: false,
+            images: None,
+            compat: Compat::default(),
+        };
+        let sent = write_request(&prompt, &to).unwrap();
+        let sent = String::from_utf8(sent.body.to_vec()).unwrap();
+        assert_eq!(sent.matches(number).count(), 2, "{api:?}: {sent}");
+        serde_json::from_str::<&serde_json::value::RawValue>(&sent).unwrap();
     }
 }

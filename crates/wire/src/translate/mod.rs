@@ -8,6 +8,7 @@ pub mod answer;
 pub mod compat;
 pub mod count;
 pub mod event;
+mod exact;
 pub mod history;
 mod keep;
 pub mod names;

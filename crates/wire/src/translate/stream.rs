@@ -8,7 +8,6 @@ use super::answer::{Reader, read_answer};
 use super::keep::Keep;
 use super::tell::{Writer, whole};
 use super::{Asked, Event, Note, Opening};
-use crate::error::Position;
 use crate::failure::Failure;
 use crate::sse::Frame;
 use crate::{ClientApi, UpstreamApi, Usage};
@@ -41,15 +40,6 @@ impl StreamTranslator {
             said: (api == ClientApi::Responses).then(Said::default),
             failure: None,
         }
-    }
-
-    /// The same, after a [`Heart`](crate::heartbeat::Heart) has beaten at least once and stands at `at`. The
-    /// opening's id must be the one that `at` has behind its `resp_`. What is pushed must not go through
-    /// [`Heart::adopt`](crate::heartbeat::Heart::adopt) then.
-    #[must_use]
-    pub fn after_heartbeats(mut self, at: &Position) -> Self {
-        self.writer = self.writer.after_heartbeats(at);
-        self
     }
 
     /// What the client is sent for an event of the upstream's (of Ollama, a line): whole events of its own API. It may

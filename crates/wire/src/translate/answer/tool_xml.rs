@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::think::before_tag;
+use crate::translate::exact;
 
 const OPEN: &str = "<minimax:tool_call>";
 const CLOSE: &str = "</minimax:tool_call>";
@@ -143,7 +144,7 @@ fn read_calls(text: &str, schemas: &HashMap<String, Value>) -> Option<Vec<Piece>
             arguments.insert(key, value(text, schema));
             inner = after;
         }
-        calls.push(Piece::Call { name, arguments: Value::Object(arguments).to_string() });
+        calls.push(Piece::Call { name, arguments: exact::release(Value::Object(arguments).to_string()) });
         rest = after;
     }
     (!calls.is_empty()).then_some(calls)
@@ -184,6 +185,10 @@ fn value(text: &str, schema: Option<&Value>) -> Value {
     let mut kinds = Vec::new();
     if let Some(schema) = schema {
         gather_kinds(schema, &mut kinds);
+    }
+    let number = kinds.is_empty() || kinds.iter().any(|kind| matches!(*kind, "number" | "integer"));
+    if let Some(marked) = exact::marked(text.trim()).filter(|_| number) {
+        return marked;
     }
     match parsed {
         // Nothing is known of it: what is JSON and no text is meant so.

@@ -10,6 +10,7 @@ use super::fields::{Fields, Result, Wrong, not, note, shown};
 use super::part::{read_content, read_part};
 use super::tools::{nested, read_format, read_function, read_tool_choice, read_tools};
 use super::{note_others, read_common};
+use crate::translate::exact;
 use crate::translate::prompt::{Reasoning, Thought, ToolCall, ToolChoice};
 use crate::translate::{Note, Opaque, OpaqueKind, Part, Prompt, Role, Turn};
 
@@ -239,7 +240,7 @@ pub fn arguments(call: Fields<'_>, key: &'static str) -> Result<String> {
         None => Ok("{}".to_owned()),
         Some(Value::String(text)) if text.trim().is_empty() => Ok("{}".to_owned()),
         Some(Value::String(text)) => Ok(text.clone()),
-        Some(value @ Value::Object(_)) => Ok(value.to_string()),
+        Some(value @ Value::Object(_)) => Ok(exact::release(value.to_string())),
         Some(other) => Err(not("a string of JSON", other).at(key)),
     }
 }

@@ -9,6 +9,7 @@ use super::chat::arguments;
 use super::fields::{Fields, Result, Wrong, note, shown};
 use super::part::read_content;
 use super::tools::read_tools;
+use crate::translate::exact;
 use crate::translate::prompt::{Thought, ToolCall};
 use crate::translate::{Opaque, OpaqueKind, Part, Prompt, Role, Turn};
 
@@ -203,7 +204,7 @@ fn read_output(value: &Value) -> Result<(Vec<Part>, bool)> {
         Value::String(text) => Ok((vec![Part::text(text)], false)),
         // A shell's: each command's own output, which is text for everybody else.
         Value::Array(list) if list.iter().any(|one| one.get("stdout").is_some()) => {
-            Ok((vec![Part::text(value.to_string())], false))
+            Ok((vec![Part::text(exact::release(value.to_string()))], false))
         }
         Value::Array(_) => Ok((read_content(value, Role::User)?, false)),
         Value::Object(_) => {
@@ -214,7 +215,7 @@ fn read_output(value: &Value) -> Result<(Vec<Part>, bool)> {
             let failed = output.flag("success")? == Some(false);
             match output.get("content") {
                 Some(content) => Ok((read_content(content, Role::User).map_err(|wrong| wrong.at("content"))?, failed)),
-                None => Ok((vec![Part::text(value.to_string())], failed)),
+                None => Ok((vec![Part::text(exact::release(value.to_string()))], failed)),
             }
         }
         other => Err(super::fields::not("a string or a list", other)),

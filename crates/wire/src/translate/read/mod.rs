@@ -16,10 +16,13 @@ mod tools;
 use serde_json::Value;
 
 use super::prompt::{Sampling, ToolChoice};
-use super::{Note, Prompt};
+use super::{Note, Prompt, exact};
 use crate::ClientApi;
 use crate::error::{ApiError, ErrorKind};
 use fields::{Fields, Result, Wrong};
+
+/// No request has the arguments of a call, or the schema of a tool, at a lesser depth.
+const ARGUMENTS: usize = 4;
 
 /// Reads the body of a client's request.
 ///
@@ -27,7 +30,7 @@ use fields::{Fields, Result, Wrong};
 /// When it is no JSON object, when something in it has the wrong type (the error names its place), or when it asks for
 /// what only an upstream of its own API could give.
 pub fn read_request(api: ClientApi, body: &[u8]) -> std::result::Result<Prompt, ApiError> {
-    let value: Value = serde_json::from_slice(body).map_err(|error| {
+    let value: Value = serde_json::from_slice(&exact::guard(body, ARGUMENTS)).map_err(|error| {
         let message = format!("the request's body is not JSON: {error}");
         ApiError::new(ErrorKind::InvalidRequest, "invalid_json", message)
     })?;

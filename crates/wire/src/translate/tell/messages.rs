@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::arguments::Arguments;
 use super::{Block, Event, Finish, Opaque, OpaqueKind, Opening, Told, carried, gather, json, member};
 use crate::Usage;
+use crate::translate::exact;
 
 #[derive(Debug, Default)]
 pub(super) struct Messages {
@@ -255,7 +256,8 @@ pub(super) fn whole(opening: &Opening, events: &[Event]) -> Bytes {
     let (reason, sequence) = reason(&told);
     let mut out = b"{".to_vec();
     identify(opening, &mut out);
-    json::raw(&mut out, &format!("\"content\":{},\"stop_reason\":\"{reason}\"", Value::from(content)));
+    let content = exact::release(Value::from(content).to_string());
+    json::raw(&mut out, &format!("\"content\":{content},\"stop_reason\":\"{reason}\""));
     json::raw(&mut out, &format!(",\"stop_sequence\":{},\"usage\":", json!(sequence)));
     counts(told.usage, opening, told.length_in_tokens(), &mut out);
     out.push(b'}');
@@ -265,10 +267,11 @@ pub(super) fn whole(opening: &Opening, events: &[Event]) -> Bytes {
 /// A call's input as an object. What is none is given the way Anthropic's documentation on fine-grained tool streaming
 /// gives broken input back.
 fn input(arguments: &str) -> Value {
-    match serde_json::from_str(arguments) {
+    let read = |text: &str| serde_json::from_slice::<Value>(&exact::guard(text.as_bytes(), 0));
+    match read(arguments) {
         Ok(Value::Object(input)) => Value::Object(input),
         // Some models write their JSON as a JSON string.
-        Ok(Value::String(inner)) => match serde_json::from_str(&inner) {
+        Ok(Value::String(inner)) => match read(&inner) {
             Ok(Value::Object(input)) => Value::Object(input),
             _ => json!({"INVALID_JSON": arguments}),
         },

@@ -13,7 +13,6 @@ mod responses;
 use bytes::Bytes;
 
 use super::{Block, Event, Finish, Note, Opaque, OpaqueKind, Opening};
-use crate::error::Position;
 use crate::failure::Failure;
 use crate::{ClientApi, Usage};
 
@@ -64,21 +63,6 @@ impl Writer {
             ClientApi::Chat | ClientApi::Completions | ClientApi::Embeddings => Form::Chat(chat::Chat::new(&opening)),
         };
         Self { form, opening, told: Told::default() }
-    }
-
-    /// The same, after a [`Heart`](crate::heartbeat::Heart) has beaten at least once and stands at `at`: a Responses
-    /// stream is not created twice, and its numbers go on. The id of the opening must be the one of `at`.
-    #[must_use]
-    pub fn after_heartbeats(mut self, at: &Position) -> Self {
-        match &mut self.form {
-            Form::Responses(responses) if at.sequence > 0 => {
-                responses.go_on_at(at.sequence);
-                self.told.started = true;
-            }
-            // A heartbeat of Chat tells no role, and Messages' pings may come first.
-            Form::Responses(_) | Form::Chat(_) | Form::Messages(_) => {}
-        }
-        self
     }
 
     /// What to send for one event: whole SSE events, or nothing yet. After [`Event::Failed`] nothing follows.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::thread::Call;
 use super::{schema, set};
+use crate::translate::exact;
 use crate::translate::prompt::Tool;
 
 /// A tool as a function, and whether its schema had to be changed.
@@ -64,5 +65,6 @@ pub(super) fn arguments(call: &Call<'_>) -> String {
 
 /// The same as an object.
 pub(super) fn arguments_object(call: &Call<'_>) -> Value {
-    serde_json::from_str(&arguments(call)).unwrap_or_else(|_| json!({"input": call.call.arguments}))
+    serde_json::from_slice(&exact::guard(arguments(call).as_bytes(), 0))
+        .unwrap_or_else(|_| json!({"input": call.call.arguments}))
 }

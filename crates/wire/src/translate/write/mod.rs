@@ -25,6 +25,7 @@ use serde_json::{Map, Value};
 use super::{Note, Outgoing, Prompt, Upstream};
 use crate::UpstreamApi;
 use crate::error::{ApiError, ErrorKind};
+use crate::translate::exact;
 use names::ToolNames;
 use thread::{IdRule, Step};
 
@@ -105,7 +106,7 @@ impl<'a> Draft<'a> {
             path,
             query: query.map(ToOwned::to_owned),
             headers: Vec::new(),
-            body: Value::Object(body).to_string().into(),
+            body: exact::release(Value::Object(body).to_string()).into(),
             names: self.tools.into_names(),
             notes: self.notes,
         }

@@ -43,10 +43,6 @@ impl Responses {
         }
     }
 
-    pub(super) fn go_on_at(&mut self, sequence: u64) {
-        self.sequence = sequence;
-    }
-
     pub(super) fn into_last(self) -> Bytes {
         self.last.into()
     }
