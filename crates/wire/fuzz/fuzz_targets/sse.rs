@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use pilotlight_wire::UpstreamApi;
 use pilotlight_wire::lines::LineFramer;
 use pilotlight_wire::sse::Framer;
-use pilotlight_wire::translate::read_answer;
+use pilotlight_wire::translate::{Event, read_answer};
 use told::{asked, lines, read};
 
 fuzz_target!(|data: &[u8]| {
@@ -38,7 +38,9 @@ fuzz_target!(|data: &[u8]| {
 
     let asked = asked(api);
     let events = read(&asked, body, usize::MAX);
-    assert_eq!(read(&asked, body, 1 + cuts[1]), events);
+    // A line feed that comes alone is a sign of life of its own.
+    let telling = |events: &[Event]| events.iter().filter(|event| **event != Event::Life).cloned().collect::<Vec<_>>();
+    assert_eq!(telling(&read(&asked, body, 1 + cuts[1])), telling(&events));
     lines(&events);
     lines(&read_answer(&asked, body));
 });

@@ -76,9 +76,12 @@ impl Opaque {
     /// A tool call's id without what [`Opaque::on_id`] put on it, and that.
     #[must_use]
     pub fn split_id(id: &str) -> (&str, Option<Self>) {
-        let Some((bare, seal)) = id.split_once('~').filter(|(_, rest)| rest.starts_with(MARK)) else {
-            return (id, None);
-        };
+        // The id itself may have a tilde.
+        let found = id.match_indices('~').find_map(|(at, _)| {
+            let (bare, seal) = (id.get(..at)?, id.get(at + 1..)?);
+            seal.starts_with(MARK).then_some((bare, seal))
+        });
+        let Some((bare, seal)) = found else { return (id, None) };
         let opaque = Self::open(seal, OpaqueKind::ThoughtSignature);
         (bare, (opaque.value != seal).then_some(opaque))
     }
@@ -109,6 +112,13 @@ mod tests {
             let opaque = Opaque::open(&text, OpaqueKind::Signature);
             prop_assert_eq!((opaque.provider, opaque.value), (None, text));
         }
+    }
+
+    #[test]
+    fn an_id_with_a_tilde_carries_it_too() {
+        let opaque = Opaque { provider: None, kind: OpaqueKind::ThoughtSignature, value: "v".into(), id: None };
+        assert_eq!(Opaque::split_id(&opaque.on_id("a~b")), ("a~b", Some(opaque)));
+        assert_eq!(Opaque::split_id("a~b~pl1.c"), ("a~b", None));
     }
 
     #[test]
