@@ -43,6 +43,8 @@ const SECOND_CHANCES: usize = 1;
 
 /// Where nobody else is left, an upstream that wants to be asked again within this is waited for.
 const SOON: Duration = Duration::from_secs(2);
+/// Where another request tries an upstream just now, how long to wait for what becomes of it.
+const PROBED: Duration = Duration::from_millis(500);
 /// How often one upstream is asked for a request, at most.
 const MOST_ASKED: usize = 2;
 
@@ -152,8 +154,25 @@ impl Walk<'_> {
         }
         while !self.loading.is_empty() {
             let late = self.loading.remove(0);
-            if let Some(held) = self.wait_and_ask(&late.target, late.denied).await {
-                return Some(held);
+            // Whoever is ready first: the one that loads, or one whose cool-down is over.
+            let rested = self.soonest();
+            let waited = tokio::select! {
+                biased;
+                waited = self.wait(&late.target, late.denied) => Some(waited),
+                () = at(rested.map(|(_, until)| until)) => None,
+            };
+            let held = match (waited, rested) {
+                (None, Some((place, _))) => {
+                    // By now it was seen to be as it is.
+                    self.loading.insert(0, Late { denied: false, ..late });
+                    self.ask_rested(place).await
+                }
+                (Some(Ok(())), _) => self.ask(&late.target).await,
+                (Some(Err(miss)), _) => self.missed(&late.target, miss),
+                (None, None) => None,
+            };
+            if held.is_some() {
+                return held;
             }
         }
         // Nobody is left but those that had better be left alone. The one that has rested the longest is asked all the
@@ -169,19 +188,35 @@ impl Walk<'_> {
 
     /// The soonest of those that are left alone, as soon as it may be asked, where that is worth waiting for.
     async fn soon(&mut self) -> Option<Arc<Target>> {
-        let asked = |target: &Target| self.misses.iter().filter(|(other, _)| other.model == target.model).count();
         let limit = Instant::now() + SOON;
-        let soonest = self
-            .resting
-            .iter()
-            .enumerate()
-            .filter(|(_, (until, target))| *until <= limit && asked(target) < MOST_ASKED)
-            .min_by_key(|(_, (until, _))| *until)
-            .map(|(place, _)| place)?;
-        let (until, target) = self.resting.remove(soonest);
+        let (place, until) = self.soonest().filter(|(_, until)| *until <= limit)?;
+        let (_, target) = self.resting.remove(place);
         self.exchange.waiting.set(&target);
         sleep_until(until).await;
         Some(target)
+    }
+
+    /// Who of those that are left alone may be asked first, and when.
+    fn soonest(&self) -> Option<(usize, Instant)> {
+        let asked = |target: &Target| self.misses.iter().filter(|(other, _)| other.model == target.model).count();
+        let resting = self.resting.iter().enumerate().filter(|(_, (_, target))| asked(target) < MOST_ASKED);
+        resting.map(|(place, (until, _))| (place, *until)).min_by_key(|(_, until)| *until)
+    }
+
+    /// Asks one whose cool-down is over, unless another request tries it just now.
+    async fn ask_rested(&mut self, place: usize) -> Option<Held> {
+        let (_, target) = self.resting.remove(place);
+        match self.exchange.gateway.health.admit(&target) {
+            Ok(pass) => {
+                let held = self.ask(&target).await;
+                drop(pass);
+                held
+            }
+            Err(resting) => {
+                self.resting.push((resting.until.max(Instant::now() + PROBED), target));
+                None
+            }
+        }
     }
 
     /// Whether the request is known not to fit: it is longer than this context by far, or did not fit one as large.
@@ -218,12 +253,15 @@ impl Walk<'_> {
     async fn wait_and_ask(&mut self, target: &Arc<Target>, denied: bool) -> Option<Held> {
         match self.wait(target, denied).await {
             Ok(()) => self.ask(target).await,
-            Err(miss) => {
-                self.record.attempt(&target.model, miss.code, miss.detail.clone());
-                self.misses.push((target.clone(), miss));
-                None
-            }
+            Err(miss) => self.missed(target, miss),
         }
+    }
+
+    /// Notes that a target was not even asked.
+    fn missed(&mut self, target: &Arc<Target>, miss: Miss) -> Option<Held> {
+        self.record.attempt(&target.model, miss.code, miss.detail.clone());
+        self.misses.push((target.clone(), miss));
+        None
     }
 
     /// Asks one candidate. None when it failed, and the next may be asked.
@@ -368,6 +406,14 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+}
+
+/// At this moment; never, where there is none.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

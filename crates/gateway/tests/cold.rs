@@ -5,6 +5,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::clock::unhurried;
 use common::raw::{Piece, Raw};
 use common::{
     Proxy, ask, error_message, events, header, hosted, quick, read, target, text_of, upstream_api, whole_text,
@@ -346,5 +347,25 @@ async fn a_warm_model_that_reads_a_long_prompt_is_held_with_heartbeats() {
         assert_eq!(text_of(api, &events(&body)), "local words", "{body}");
         assert!(stage.far.requests().is_empty());
     }))
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_load_and_a_cool_down_whichever_is_over_first_is_asked() {
+    unhurried(async {
+        for (loaded_after, served_by) in [(1, "near/m"), (60, "far/m")] {
+            let stage = stage(Chat, true, Cold::Bridge).await;
+            stage.proxy.local.set("near/m", loading());
+            stage.far.control().fault(Fault::status_with_header(429, "retry-after", "5").times(1));
+            later(&stage, Duration::from_secs(loaded_after), Readiness::Ready);
+            let begun = tokio::time::Instant::now();
+            let response = stage.proxy.send(Chat, ask(Chat, "primary", true)).await;
+            let words = if served_by == "near/m" { "local words" } else { "hosted words" };
+            assert_eq!(text_of(Chat, &events(&read(response).await)), words);
+            let seconds = begun.elapsed().as_secs_f64();
+            let expected = if served_by == "near/m" { 1.0..1.3 } else { 5.0..5.3 };
+            assert!(expected.contains(&seconds), "{served_by} after {seconds} s");
+        }
+    })
     .await;
 }
