@@ -150,10 +150,11 @@ class ClaudeCode(Client):
 
 class OpenCode(Client):
     tool, arguments = "bash", {"command": RUNS, "description": "Says-who-lit-it."}
+    package = "@ai-sdk/openai-compatible"
 
-    def ask(self, model, prompt):
-        provider = {"npm": "@ai-sdk/openai-compatible", "name": "Pilot Light",
-                    "options": {"baseURL": f"{self.world.ours}/v1", "apiKey": "no-real-key"},
+    def ask(self, model, prompt, **patience):
+        provider = {"npm": self.package, "name": "Pilot Light",
+                    "options": {"baseURL": f"{self.world.ours}/v1", "apiKey": "no-real-key", **patience},
                     "models": {model: {"name": model, "tool_call": True}}}
         configuration = {"provider": {"pilotlight": provider}, "model": f"pilotlight/{model}", "share": "disabled",
                          "small_model": f"pilotlight/{model}", "autoupdate": False}
@@ -162,16 +163,31 @@ class OpenCode(Client):
             OPENCODE_CONFIG_CONTENT=json.dumps(configuration), OPENCODE_DISABLE_MODELS_FETCH="1",
             OPENCODE_DISABLE_AUTOUPDATE="1", OPENCODE_DISABLE_LSP_DOWNLOAD="1")
 
+    def patient(self, model, seconds):
+        milliseconds = int(seconds * 1000)
+        said = self.ask(model, "Say hello.", headerTimeout=milliseconds, chunkTimeout=milliseconds)
+        if not ANSWER.search(said):
+            raise Failed(said[-400:])
+
+
+class OpenCodeResponses(OpenCode):
+    package = "@ai-sdk/openai"
+
+
+class OpenCodeMessages(OpenCode):
+    package = "@ai-sdk/anthropic"
+
 
 class OpenClaw(Client):
     tool, arguments = "exec", {"command": RUNS}
     api = "openai-responses"
 
-    def ask(self, model, prompt):
+    def ask(self, model, prompt, **patience):
         row = {"id": model, "name": model, "reasoning": True, "input": ["text"], "contextWindow": 200_000,
                "maxTokens": 8_000, "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}}
         base = self.world.ours + ("" if self.api == "anthropic-messages" else "/v1")
-        provider = {"baseUrl": base, "apiKey": "some-token", "api": self.api, "models": [row]}
+        provider = {"baseUrl": base, "apiKey": "some-token", "api": self.api, "models": [row],
+                    **patience}
         configuration = {"models": {"mode": "replace", "providers": {"pilotlight": provider}},
                          "tools": {"toolSearch": False},
                          "agents": {"defaults": {"model": {"primary": f"pilotlight/{model}"}}}}
@@ -183,9 +199,26 @@ class OpenClaw(Client):
              "--model", f"pilotlight/{model}", "--json", prompt],
             OPENCLAW_STATE_DIR=str(state), OPENCLAW_CONFIG_PATH=str(file))
 
+    def patient(self, model, seconds):
+        said = self.ask(model, "Say hello.", timeoutSeconds=int(seconds))
+        if not ANSWER.search(said):
+            raise Failed(said[-400:])
+
+
+class OpenClawChat(OpenClaw):
+    api = "openai-completions"
+
+
+class OpenClawMessages(OpenClaw):
+    api = "anthropic-messages"
+
 
 CLIENTS = {"openai-chat": OpenAiChat, "openai-responses": OpenAiResponses, "anthropic": Anthropic, "codex": Codex,
-           "claude-code": ClaudeCode, "opencode": OpenCode, "openclaw": OpenClaw}
+           "claude-code": ClaudeCode, "opencode": OpenCode, "opencode-responses": OpenCodeResponses,
+           "opencode-messages": OpenCodeMessages, "openclaw": OpenClaw, "openclaw-chat": OpenClawChat,
+           "openclaw-messages": OpenClawMessages}
+OTHER_API = {"opencode-responses", "opencode-messages", "openclaw-chat", "openclaw-messages"}
+"""Clients that stand above with the API that they speak by themselves: the others are asked of two upstreams, and not cold."""
 
 
 class Clients(World):
@@ -205,6 +238,9 @@ def turns(commands):
             cells, words = [], []
             for number, upstream in enumerate(UPSTREAMS):
                 began = time.monotonic()
+                if name in OTHER_API and upstream.provider not in ("chat", "messages"):
+                    cells.append("-")
+                    continue
                 try:
                     CLIENTS[name](world, command, number).turns(upstream)
                     cells.append(f"{time.monotonic() - began:.1f} s")
@@ -226,7 +262,7 @@ def cold_load(commands):
     problems = 0
     print(f"\nA cold load of {LOAD} s, asked by clients that give up after {PATIENCE} s of silence:")
     for name, command in commands.items():
-        if not hasattr(CLIENTS[name], "patient"):
+        if name in OTHER_API:
             continue
         straight, words = asked_cold(name, command, through=False)
         gave_up = f"gives up after {straight:.1f} s" if words else f"waits all the same, {straight:.1f} s"
