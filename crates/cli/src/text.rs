@@ -105,7 +105,20 @@ fn describe(model: &ModelSummary, now: u64) -> String {
         (None, None) => String::new(),
     };
     let barred = model.barred.iter().chain(&model.problem).map(|why| format!(", {why}")).collect::<String>();
-    format!("{place}, {state}{context}{barred}")
+    format!("{place}, {state}{context}{}{barred}", told(model, now))
+}
+
+/// What else its runtime tells of a local model.
+fn told(model: &ModelSummary, now: u64) -> String {
+    let mut told = model.quantization.clone().into_iter().collect::<Vec<_>>();
+    #[expect(clippy::cast_precision_loss, reason = "it is only shown, with one decimal")]
+    told.extend(model.size_bytes.map(|bytes| format!("{:.1} GB", bytes as f64 / 1e9)));
+    if matches!(model.state, ModelState::Warm { .. }) {
+        told.extend(model.activity.clone());
+        told.extend(model.last_used.map(|at| format!("last used {} ago", ago(now.saturating_sub(at)))));
+        told.extend(model.stays_until.map(|at| format!("goes in {} unless it is used", ago(at.saturating_sub(now)))));
+    }
+    told.iter().map(|one| format!(", {one}")).collect()
 }
 
 fn served(request: &ServedRequest, now: u64) -> Vec<String> {

@@ -71,6 +71,8 @@ async fn a_small_context_in_ollama_is_mended_in_its_model() {
     assert!(asked.send().await.unwrap().status().is_success());
     let state = setup.wait_for("its context", |state| model(state)["loadedContext"] == 40960);
     assert_eq!(model(&state)["problem"], Value::Null);
+    let shown = String::from_utf8(setup.run(&["models"]).stdout).unwrap();
+    assert!(shown.contains("40960 tokens of context loaded, Q4_K_M, "), "{shown}");
     let listed = setup.json(&["runtime", "list", "--json"]);
     assert_eq!((&listed[0]["setsContext"], &listed[0]["loadContext"]), (&json!(true), &json!(false)));
 }

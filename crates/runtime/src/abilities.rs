@@ -117,6 +117,22 @@ impl Doing {
     }
 }
 
+impl Untold {
+    /// Every one.
+    pub const ALL: [Self; 10] = [
+        Self::State,
+        Self::Context,
+        Self::IdleTimer,
+        Self::LastUse,
+        Self::Activity,
+        Self::Size,
+        Self::Quantization,
+        Self::Progress,
+        Self::Crash,
+        Self::Cause,
+    ];
+}
+
 impl fmt::Display for KeepingWarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -98,6 +98,17 @@ export function stateWords(model: ModelSummary, now: number): StateWords {
   }
 }
 
+/** What else the runtime of a local model tells of it, as of `now`: quantisation, size, when its idle timer strikes. */
+export function toldFacts(model: ModelSummary, now: number): string[] {
+  const { quantization, sizeBytes, staysUntil } = model
+  const warm = model.state.kind === 'warm'
+  return [
+    ...(quantization === null ? [] : [quantization]),
+    ...(sizeBytes === null ? [] : [`${(sizeBytes / 1e9).toFixed(1)} GB`]),
+    ...(warm && staysUntil !== null && staysUntil > now ? [`goes in ${elapsed(staysUntil - now)} unless it is used`] : []),
+  ]
+}
+
 /** Whether less context is loaded than the configuration promises, so that long prompts fail. */
 export function contextIsShort(model: ModelSummary): boolean {
   return model.loadedContext !== null && model.contextWindow !== null && model.loadedContext < model.contextWindow

@@ -82,6 +82,13 @@ describe('what answers and why', () => {
   })
 })
 
+test('what else a runtime tells of its model', () => {
+  const model = { ...states.minimax({ kind: 'warm', since: 0 }), quantization: 'Q4_K_M', sizeBytes: 4_870_000_000, staysUntil: 65_000 }
+  expect(words.toldFacts(model, 5_000)).toEqual(['Q4_K_M', '4.9 GB', 'goes in 1 min unless it is used'])
+  expect(words.toldFacts({ ...model, state: { kind: 'cold', reason: null } }, 5_000)).toEqual(['Q4_K_M', '4.9 GB'])
+  expect(words.toldFacts({ ...model, quantization: null, sizeBytes: null, staysUntil: null }, 5_000)).toEqual([])
+})
+
 describe('a context that is loaded smaller than the configuration says', () => {
   const short = states.warm()
   const model = { ...short.models[0]!, loadedContext: 4096, contextWindow: 40_960, manageable: true }

@@ -44,6 +44,12 @@ impl SimulatorProcess {
         Self { address: address.to_owned(), control: control.to_owned(), child }
     }
 
+    /// Sends it a signal, such as `-STOP`.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+
     /// Ends it as `kill -9` does.
     pub fn kill(&mut self) {
         self.child.kill().expect("it runs");
@@ -77,6 +83,11 @@ impl Setup {
     /// Pilot Light's folder.
     pub fn home(&self) -> PathBuf {
         self.folder.path().join("home")
+    }
+
+    /// The user's home folder.
+    pub fn user_home(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The configuration file.

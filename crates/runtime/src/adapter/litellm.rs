@@ -52,7 +52,7 @@ impl Adapter for LiteLlm {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            cannot_tell: vec![Untold::State, Untold::Size, Untold::Quantization, Untold::Activity, Untold::Cause],
+            cannot_tell: Untold::ALL.into_iter().filter(|untold| *untold != Untold::Context).collect(),
             ..Capabilities::default()
         }
     }

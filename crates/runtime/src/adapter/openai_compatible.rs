@@ -51,10 +51,7 @@ impl Adapter for OpenaiCompatible {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            cannot_tell: vec![Untold::State, Untold::Context, Untold::Size, Untold::Activity, Untold::Cause],
-            ..Capabilities::default()
-        }
+        Capabilities { cannot_tell: Untold::ALL.to_vec(), ..Capabilities::default() }
     }
 
     fn look(&self, _: Depth) -> BoxFuture<'_, Result<Observation, LookFailure>> {

@@ -119,7 +119,8 @@ impl Track {
             (_, Some(bytes)) => format!("keeper.maxMemory of the settings is {}", gb(bytes)),
             _ => "the keeper has a limit in the settings".to_owned(),
         };
-        format!("it waits for room: {} is in memory, and {limit}", there.join(", "))
+        let are = if there.len() == 1 { "is" } else { "are" };
+        format!("it waits for room: {} {are} in memory, and {limit}", there.join(", "))
     }
 }
 

@@ -152,7 +152,9 @@ async fn litellm_lists_its_models_and_is_never_asked_for_its_health() {
     let adapter = fake.adapter().await;
     let found = seen(&*adapter, "m").await;
     assert_eq!((found.presence, found.context), (Presence::Untold, Some(8192)));
-    assert!(!adapter.manageable() && adapter.capabilities().cannot_tell.contains(&Untold::State));
+    let untold = adapter.capabilities().cannot_tell;
+    assert!(!adapter.manageable() && untold.contains(&Untold::State) && untold.contains(&Untold::IdleTimer));
+    assert!(!untold.contains(&Untold::Context), "its own words on a model's length");
     assert_eq!(adapter.load(order("m")).await.unwrap_err().kind, LoadFailureKind::Unsupported);
 
     // Without a key: 500, as seen.
