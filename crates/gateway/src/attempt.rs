@@ -19,7 +19,7 @@ use crate::aside::aside;
 use crate::clients::{AnswerBody, Post};
 use crate::code::Code;
 use crate::crossing::{Way, remember, upstream_of, way};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Incoming};
 use crate::hold::hold;
 use crate::routes::Target;
 use crate::silence;
@@ -82,7 +82,10 @@ pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, 
     let timing = exchange.timing();
     let streaming = exchange.streaming();
     let patience = if streaming { target.first_content } else { target.first_content.saturating_mul(timing.whole) };
-    let (way, post) = aside(exchange.body.len(), || prepared(exchange, target))?;
+    let (way, post) = {
+        let incoming = exchange.incoming();
+        aside(incoming.body.len(), || prepared(exchange, &incoming, target))?
+    };
     let busy = Some(exchange.gateway.busy(target));
     let sent = exchange.gateway.clients.post(target, timing, &post);
     let response = patiently(exchange, target, patience, "no answer", sent).await??;
@@ -149,31 +152,31 @@ fn read_whole(
 }
 
 /// What is sent, and in which API.
-fn prepared(exchange: &Exchange, target: &Target) -> Result<(Way, Post), Miss> {
-    let way = way(exchange, target)?;
+fn prepared(exchange: &Exchange, incoming: &Incoming, target: &Target) -> Result<(Way, Post), Miss> {
+    let way = way(exchange, incoming, target)?;
     let unsendable = |why| Miss::new(Code::Key, why);
     let post = match &way {
         Way::Straight(previous) => Post {
             url: upstream::address(target, exchange.api, exchange.query.as_deref()),
-            headers: upstream::headers(target, &exchange.headers).map_err(unsendable)?,
-            body: straight_body(exchange, target, previous.as_deref()),
+            headers: upstream::headers(target, &incoming.headers).map_err(unsendable)?,
+            body: straight_body(exchange, &incoming.body, target, previous.as_deref()),
         },
         Way::Across(crossing) => Post {
             url: upstream::address_across(target, &crossing.outgoing),
-            headers: upstream::headers_across(target, &exchange.headers, &crossing.outgoing).map_err(unsendable)?,
-            body: crossing.outgoing.body.clone().into(),
+            headers: upstream::headers_across(target, &incoming.headers, &crossing.outgoing).map_err(unsendable)?,
+            body: crossing.outgoing.body.clone(),
         },
     };
     Ok((way, post))
 }
 
 /// The body as it came, with the upstream's own name of the model, and without what only another provider can read.
-fn straight_body(exchange: &Exchange, target: &Target, previous: Option<&str>) -> Bytes {
+fn straight_body(exchange: &Exchange, body: &Bytes, target: &Target, previous: Option<&str>) -> Bytes {
     let provenance = &exchange.gateway.provenance;
-    let cleared = sanitise(exchange.api, &exchange.body, &upstream_of(target), &|value| provenance.writer(value));
+    let cleared = sanitise(exchange.api, body, &upstream_of(target), &|value| provenance.writer(value));
     match cleared.map(Bytes::from).and_then(|body| RequestHead::read(&body).ok().map(|head| (head, body))) {
         Some((head, body)) => head.rewritten(&body, &target.upstream_id, previous),
-        None => exchange.head.rewritten(&exchange.body, &target.upstream_id, previous),
+        None => exchange.head.rewritten(body, &target.upstream_id, previous),
     }
 }
 

@@ -48,7 +48,7 @@ pub struct Clients {
 /// The pool of one kind of upstreams.
 enum Client {
     /// Without TLS, proxies or passwords in an address: what most local servers need, in less processor time.
-    Plain(legacy::Client<Counted<HttpConnector>, Full<Bytes>>),
+    Plain(Box<legacy::Client<Counted<HttpConnector>, Full<Bytes>>>),
     Full(reqwest::Client),
 }
 
@@ -123,7 +123,7 @@ fn plain(timing: &Timing, connects: &Connects) -> Client {
     connector.set_connect_timeout(Some(timing.connect_local));
     let mut builder = legacy::Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_LOCAL);
-    Client::Plain(builder.build(connects.layer(connector)))
+    Client::Plain(Box::new(builder.build(connects.layer(connector))))
 }
 
 fn full(builder: reqwest::ClientBuilder) -> Result<Client, String> {

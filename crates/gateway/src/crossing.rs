@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::code::Code;
 use crate::conversations::{Kept, Known};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Incoming};
 use crate::record::ascii;
 use crate::routes::Target;
 use crate::verdict::{Miss, UpstreamError};
@@ -55,7 +55,7 @@ pub enum Way {
 ///
 /// # Errors
 /// When it cannot: the request is not understood, or says what the target's API has no way to say.
-pub fn way(exchange: &Exchange, target: &Target) -> Result<Way, Miss> {
+pub fn way(exchange: &Exchange, incoming: &Incoming, target: &Target) -> Result<Way, Miss> {
     let same = target.api.speaks(exchange.api);
     if same {
         let Some(previous) = previous(exchange) else { return Ok(Way::Straight(None)) };
@@ -69,7 +69,7 @@ pub fn way(exchange: &Exchange, target: &Target) -> Result<Way, Miss> {
             None => return Ok(Way::Straight(None)),
         }
     }
-    let understood = exchange.understood().as_ref().map_err(|error| own_mistake(error, exchange.api))?;
+    let understood = incoming.understood(exchange).as_ref().map_err(|error| own_mistake(error, exchange.api))?;
     let upstream = upstream_of(target);
     let mut outgoing =
         write_request(&understood.prompt, &upstream).map_err(|error| Miss::new(Code::Untranslatable, error.message))?;
@@ -91,15 +91,15 @@ pub fn way(exchange: &Exchange, target: &Target) -> Result<Way, Miss> {
 ///
 /// # Errors
 /// In words for the client.
-pub fn understand(exchange: &Exchange) -> Result<Understood, ApiError> {
-    let mut prompt = read_request(exchange.api, &exchange.body)?;
+pub fn understand(exchange: &Exchange, body: &[u8]) -> Result<Understood, ApiError> {
+    let mut prompt = read_request(exchange.api, body)?;
     if exchange.api == ClientApi::Messages && prompt.max_output.is_none() {
         let missing = ApiError::new(ErrorKind::InvalidRequest, "invalid_request", "max_tokens: Field required");
         return Err(missing.about("max_tokens"));
     }
     let estimate = estimate_tokens(&prompt);
     let echo = match exchange.api {
-        ClientApi::Responses => echo(&exchange.body),
+        ClientApi::Responses => echo(body),
         _ => Value::Null,
     };
     let own = match exchange.api {
@@ -122,7 +122,8 @@ pub fn understand(exchange: &Exchange) -> Result<Understood, ApiError> {
 
 /// Remembers an answer, so that the client can go on from it.
 pub fn remember(exchange: &Exchange, said: &[Event], names: &Names) {
-    let (ClientApi::Responses, Ok(understood)) = (exchange.api, exchange.understood()) else { return };
+    let incoming = exchange.incoming();
+    let (ClientApi::Responses, Ok(understood)) = (exchange.api, incoming.understood(exchange)) else { return };
     if understood.prompt.store == Some(false) {
         return;
     }

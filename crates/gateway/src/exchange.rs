@@ -22,10 +22,8 @@ pub struct Exchange {
     pub api: ClientApi,
     /// What was read of the body.
     pub head: RequestHead,
-    /// The body as it came.
-    pub body: Bytes,
-    /// The client's headers that go upstream.
-    pub headers: HeaderMap,
+    /// What the client sent, until nobody more can be asked.
+    pub incoming: Mutex<Option<Arc<Incoming>>>,
     /// The query of the request's address.
     pub query: Option<String>,
     /// The settings' word on cold models, as of the request's arrival.
@@ -38,11 +36,42 @@ pub struct Exchange {
     pub name: String,
     /// When it came, as Unix time in seconds.
     pub created: u64,
+}
+
+/// What a client sent.
+#[derive(Default)]
+pub struct Incoming {
+    /// The body as it came.
+    pub body: Bytes,
+    /// The client's headers that go upstream.
+    pub headers: HeaderMap,
     /// The request in no API's own form, read when the first candidate needs it so.
-    pub understood: OnceLock<Result<Understood, ApiError>>,
+    understood: OnceLock<Result<Understood, ApiError>>,
+}
+
+impl Incoming {
+    /// What came, for an exchange to keep.
+    pub fn kept(body: Bytes, headers: HeaderMap) -> Mutex<Option<Arc<Self>>> {
+        Mutex::new(Some(Arc::new(Self { body, headers, understood: OnceLock::new() })))
+    }
+
+    /// The request in no API's own form.
+    pub fn understood(&self, exchange: &Exchange) -> &Result<Understood, ApiError> {
+        self.understood.get_or_init(|| understand(exchange, &self.body))
+    }
 }
 
 impl Exchange {
+    /// What the client sent; nothing once it was let go.
+    pub fn incoming(&self) -> Arc<Incoming> {
+        self.incoming.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+    }
+
+    /// Nobody more will be asked: a stream can last for minutes, and a conversation be megabytes long.
+    pub fn let_go(&self) {
+        self.incoming.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     /// Whether the answer is a stream. Embeddings have none, whatever the body says.
     pub fn streaming(&self) -> bool {
         self.head.stream && self.api != ClientApi::Embeddings
@@ -67,11 +96,6 @@ impl Exchange {
         for id in [Some(theirs), ours].into_iter().flatten() {
             self.gateway.conversations.kept_there(id.to_owned(), provider, theirs.to_owned());
         }
-    }
-
-    /// The request in no API's own form.
-    pub fn understood(&self) -> &Result<Understood, ApiError> {
-        self.understood.get_or_init(|| understand(self))
     }
 
     /// The gateway's durations.

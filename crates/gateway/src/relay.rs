@@ -150,6 +150,10 @@ pub fn relay(
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
     stream! {
         let HeldStream { target, frames, mut source, reader, busy, .. } = *held;
+        // Only what was translated, and can be gone on from, is still needed.
+        if exchange.api != ClientApi::Responses || source.said().is_none() {
+            exchange.let_go();
+        }
         let mut tap = Tap { reader, heart, out: BytesMut::from(prelude.as_ref()) };
         for frame in &frames {
             tap.write(frame);

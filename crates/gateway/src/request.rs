@@ -1,7 +1,7 @@
 //! A request from its bytes to its route: read, name, plan; then it is answered.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
@@ -19,7 +19,7 @@ use crate::answer::{REQUEST_ID, answer, error_response};
 use crate::aside::aside;
 use crate::callers::Caller;
 use crate::events::Outcome;
-use crate::exchange::{Exchange, Waiting};
+use crate::exchange::{Exchange, Incoming, Waiting};
 use crate::plan::plan;
 use crate::record::Record;
 use crate::relay::Opening;
@@ -94,15 +94,13 @@ async fn route(gateway: Gateway, api: ClientApi, request: Request<Body>, id: u64
     let exchange = Arc::new(Exchange {
         api,
         head,
-        body,
-        headers: upstream::forwarded(&parts.headers),
+        incoming: Incoming::kept(body, upstream::forwarded(&parts.headers)),
         query: parts.uri.query().map(str::to_owned),
         cold: routes.cold,
         most_requests: routes.access.most_requests,
         waiting: Waiting::default(),
         name: name.to_owned(),
         created: now,
-        understood: OnceLock::new(),
         gateway: gateway.inner,
     });
     answer(exchange, plan, record, opening).await

@@ -19,7 +19,7 @@ pub fn judge(exchange: &Exchange, target: &Target, silence: Option<Silence>) -> 
         None | Some(Silence::Meant) => Ok(()),
         // A server of a vendor's that counts nothing is believed: its models may have nothing to say.
         Some(Silence::Uncounted) if target.location == Location::Hosted => Ok(()),
-        Some(_) if asks_for_none(&exchange.body) => Ok(()),
+        Some(_) if asks_for_none(&exchange.incoming().body) => Ok(()),
         Some(Silence::Full) => Err(Miss::new(Code::ContextOverflow, "it stopped for length before its first token")),
         Some(Silence::Nothing | Silence::Uncounted) => Err(nothing(exchange, target)),
     }
@@ -29,7 +29,7 @@ pub fn judge(exchange: &Exchange, target: &Target, silence: Option<Silence>) -> 
 fn nothing(exchange: &Exchange, target: &Target) -> Miss {
     const WHAT: &str = "it ended without a word, and without a token written";
     match exchange.window(target) {
-        Some(window) if context::may_fill(context::estimate(&exchange.body), window) => {
+        Some(window) if context::may_fill(context::estimate(&exchange.incoming().body), window) => {
             let detail = format!("{WHAT}: the request may be too long for its context of {window} tokens");
             Miss::new(Code::ContextOverflow, detail)
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::answered_by::answered_by;
+use crate::aside::aside;
 use crate::attempt::{Held, attempt};
 use crate::code::Code;
 use crate::context::{self, Overflow};
@@ -231,8 +232,11 @@ impl Walk<'_> {
             // Each of its inputs has a context to itself.
             return false;
         }
-        let body = &self.exchange.body;
-        let estimate = *self.estimate.get_or_insert_with(|| context::estimate(body));
+        let exchange = self.exchange;
+        let estimate = *self.estimate.get_or_insert_with(|| {
+            let body = &exchange.incoming().body;
+            aside(body.len(), || context::estimate(body))
+        });
         if !context::exceeds(estimate, window) {
             return false;
         }
