@@ -25,6 +25,8 @@ pub(crate) enum EditKind {
     Set(Value),
     Insert(usize, Value),
     Move { from: usize, to: usize },
+    /// The value that it is to change places with.
+    Swap(Path),
 }
 
 /// The fallbacks stand in several files, so their order cannot be changed in one.
@@ -40,13 +42,14 @@ impl Edit {
             EditKind::Set(value) => document.set(&self.path, value),
             EditKind::Insert(at, value) => document.insert_item(&self.path, *at, value),
             EditKind::Move { from, to } => document.move_item(&self.path, *from, *to),
+            EditKind::Swap(other) => document.swap(&self.path, other),
         }
     }
 
     /// The line at which the new text has the value.
     pub(crate) fn line(&self, after: &Document) -> u32 {
         let path = match &self.kind {
-            EditKind::Set(_) => self.path.clone(),
+            EditKind::Set(_) | EditKind::Swap(_) => self.path.clone(),
             EditKind::Insert(at, _) | EditKind::Move { to: at, .. } => self.path.then(*at),
         };
         after.locate(&path).map_or(1, |place| place.line)
@@ -55,7 +58,8 @@ impl Edit {
 
 /// The edit that makes `model` the first of the chain; none when it is already.
 ///
-/// Usually that is the primary's value. Where OpenClaw is connected through us (its primary is ours), the real chain is
+/// Usually that is the primary's value. A fallback of the same file changes places with it, so that neither loses its
+/// comments or its place in the chain. Where OpenClaw is connected through us (its primary is ours), the real chain is
 /// the fallbacks, so the model is moved to their front, or inserted there.
 pub(crate) fn make_primary(
     tree: &Tree,
@@ -90,7 +94,17 @@ pub(crate) fn make_primary(
     }
     let Some(primary) = at.member("primary") else { return Ok(Some(set_below(sources, &at, "primary", value))) };
     if !primary.as_str().is_some_and(is_own) {
-        return Ok((!is_it(&primary)).then(|| set(sources, &primary, value)));
+        if is_it(&primary) {
+            return Ok(None);
+        }
+        let fallback = at.get("fallbacks").and_then(|fallbacks| fallbacks.items().find(is_it));
+        let edit = set(sources, &primary, value);
+        return Ok(Some(match fallback.map(|fallback| &fallback.tree.origin) {
+            Some(origin) if origin.file == edit.file && primary.as_str().is_some() => {
+                Edit { kind: EditKind::Swap(origin.path(sources)), ..edit }
+            }
+            _ => edit,
+        }));
     }
     let Some(fallbacks) = at.member("fallbacks") else {
         return Ok(Some(set_below(sources, &at, "fallbacks", json!([value]))));

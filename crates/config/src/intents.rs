@@ -86,16 +86,38 @@ pub fn set_chain(configuration: &ModelConfiguration, whole: &Value, models: &[Mo
         }
         return Ok(vec![set(path, chain_value(&Value::Null, primary, Some(names(fallbacks))))]);
     };
+    let list = path.then("fallbacks");
+    let mut written = now.get("fallbacks").and_then(Value::as_array).cloned();
     let mut edits = Vec::new();
     if !connected && !now.get("primary").is_some_and(|primary| means(primary, first)) {
-        edits.push(set(path.then("primary"), first.to_string().into()));
-    }
-    match now.get("fallbacks") {
-        Some(Value::Array(written)) => {
-            edits.extend(reorder(&path.then("fallbacks"), written, fallbacks, means));
+        let old = now.get("primary").filter(|old| old.is_string());
+        let stays = old.and_then(|old| rest.iter().position(|model| means(old, model)));
+        let comes = written.as_ref().and_then(|items| items.iter().position(|item| means(item, first)));
+        // Where one of the two stands on in the list, they change places, so that each takes its comments along.
+        match (old, &mut written, comes, stays) {
+            (Some(old), Some(items), Some(at), _) => {
+                edits.push(swap(path.then("primary"), list.then(at)));
+                items[at] = old.clone();
+            }
+            (Some(old), Some(items), None, Some(_)) => {
+                let (position, expected) = (Position::Start, Expected::Anything);
+                let value = first.to_string().into();
+                edits.push(Edit::Insert { path: list.clone(), key: None, position, value, expected });
+                edits.push(swap(path.then("primary"), list.then(0)));
+                items.insert(0, old.clone());
+            }
+            (Some(_), None, _, Some(at)) => {
+                let mut models = rest.to_vec();
+                models[at] = first.clone();
+                return Ok(vec![set(list.clone(), names(&models)), swap(path.then("primary"), list.then(at))]);
+            }
+            _ => edits.push(set(path.then("primary"), first.to_string().into())),
         }
-        None if fallbacks.is_empty() => {}
-        _ => edits.push(set(path.then("fallbacks"), names(fallbacks))),
+    }
+    match &written {
+        Some(written) => edits.extend(reorder(&list, written, fallbacks, means)),
+        None if fallbacks.is_empty() && now.get("fallbacks").is_none() => {}
+        None => edits.push(set(list, names(fallbacks))),
     }
     Ok(edits)
 }
@@ -288,6 +310,10 @@ fn rows(whole: &Value) -> Vec<(&str, &str)> {
         .flatten()
         .filter_map(|(row, value)| Some((row.as_str(), value["alias"].as_str()?.trim())))
         .collect()
+}
+
+fn swap(path: Path, other: Path) -> Edit {
+    Edit::Swap { path, other, expected: Expected::Anything, expected_other: Expected::Anything }
 }
 
 fn set(path: Path, value: Value) -> Edit {

@@ -61,6 +61,12 @@ pub(crate) fn place(tree: &Tree, sources: &[Source], edit: &Edit) -> Option<Plac
                 Edit::Move { path, entry: step.clone(), position, expected: Expected::Anything, anchor: expected };
             Some(Placed { file, edit })
         }
+        Edit::Swap { path, other, .. } => {
+            let (file, path) = entry_place(tree, sources, path)?;
+            let (other_file, other) = entry_place(tree, sources, other)?;
+            let edit = Edit::Swap { path, other, expected: Expected::Anything, expected_other: expected };
+            (file == other_file).then_some(Placed { file, edit })
+        }
     }
 }
 

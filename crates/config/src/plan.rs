@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use json5_edit::{Document, Edit, EditError, Kind, Node, TextChange, changes, unified_diff};
+use json5_edit::{Document, Edit, EditError, Expected, Kind, Node, TextChange, changes, unified_diff};
 use pilotlight_wire::Secret;
 use serde_json::Value;
 
@@ -295,9 +295,25 @@ impl<'a> State<'a> {
         }
         let mut at = self.like(self.overlay.clone());
         for edit in edits {
-            at = at.edited_once(edit)?;
+            at = match at.apart(edit) {
+                Some(edits) => edits.iter().try_fold(at, |at, edit| at.edited_once(edit))?,
+                None => at.edited_once(edit)?,
+            };
         }
         Ok(at)
+    }
+
+    /// Two values of different files that are to change places, as a change of each; their comments stay in their files.
+    fn apart(&self, edit: &Edit) -> Option<[Edit; 2]> {
+        let Edit::Swap { path, other, .. } = edit else { return None };
+        let tree = self.full.tree.as_ref()?;
+        let (one, two) = (crate::place::get(tree, path)?, crate::place::get(tree, other)?);
+        let set = |path: &json5_edit::Path, value: &Tree| Edit::Set {
+            path: path.clone(),
+            value: value.value(),
+            expected: Expected::Anything,
+        };
+        (one.origin.file != two.origin.file).then(|| [set(path, two), set(other, one)])
     }
 
     fn edited_once(&self, edit: &Edit) -> Result<Self, StoreError> {

@@ -1,4 +1,5 @@
-//! Making a model the primary, in files as people write them: only the characters of the value change.
+//! Making a model the primary, in files as people write them: only the characters of the value change, or two values with
+//! their comments change places.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -41,7 +42,7 @@ fn in_every_shape_the_chain_can_have() {
     );
     becomes(
         "agents: { defaults: { model: { primary: 'a/m', fallbacks: ['a/n', 'a/o'] } } }, ",
-        "agents: { defaults: { model: { primary: 'a/n', fallbacks: ['a/n', 'a/o'] } } }, ",
+        "agents: { defaults: { model: { primary: 'a/n', fallbacks: ['a/m', 'a/o'] } } }, ",
     );
     becomes(
         "agents: { defaults: { model: { fallbacks: [] } } }, ",
@@ -96,17 +97,27 @@ fn connected_through_us_the_first_fallback_is_the_one_that_changes() {
 }
 
 #[test]
-fn in_a_heavily_commented_file_only_the_value_changes() {
+fn in_a_heavily_commented_file_each_comment_stays_with_its_model() {
     for (from, to) in [("\n", "\n"), ("\n", "\r\n")] {
         for bom in ["", "\u{feff}"] {
             let text = format!("{bom}{}", fixture("commented.json5")).replace(from, to);
             let bench = Bench::with(&text);
             let change = using(&bench, "lmstudio/minimax-m2.1-gs32").unwrap();
-            let expected =
-                text.replacen("'anthropic/claude-sonnet-4-5' /* the", "'lmstudio/minimax-m2.1-gs32' /* the", 1);
+            // They change places, each with what is said of it; the primaries that were stay above theirs.
+            let expected = text
+                .replacen("primary : 'anthropic/claude-sonnet-4-5' /* the clever one */ , // costs money!", "@", 1)
+                .replacen("// tried in this order\n", "", 1)
+                .replacen("// tried in this order\r\n", "", 1)
+                .replacen("          \"lmstudio/minimax-m2.1-gs32\", // free", "£", 1)
+                .replacen("          £", "          'anthropic/claude-sonnet-4-5' /* the clever one */ , // costs money!", 1)
+                .replacen('@', &format!("// tried in this order{to}        primary : \"lmstudio/minimax-m2.1-gs32\", // free"), 1);
             assert_ne!(expected, text);
             assert_eq!(bench.text("openclaw.json"), expected);
-            assert_eq!(change.line, 12);
+            assert_eq!(change.line, 13);
+            // And back again.
+            using(&bench, "anthropic/claude-sonnet-4-5").unwrap();
+            assert_eq!(bench.read().result.unwrap().chain().len(), 3);
+            assert_eq!(bench.text("openclaw.json"), text);
             assert!(expected.contains("${OPENROUTER_API_KEY}"), "a variable is never written out");
         }
     }

@@ -134,6 +134,24 @@ fn an_array_that_is_joined_from_two_files_is_edited_item_by_item() {
 }
 
 #[test]
+fn two_values_change_places_across_files_too() {
+    let swap = |path: &str, other: &str| Edit::Swap {
+        path: path.parse().unwrap(),
+        other: other.parse().unwrap(),
+        expected: Expected::Anything,
+        expected_other: Expected::Anything,
+    };
+    becomes(&[swap("list[0]", "list[1]")], MAIN, AGENTS, &BASE.replace("['x', 'y']", "['y', 'x']"));
+    // Of two files, each keeps its comments.
+    becomes(
+        &[swap("agents.defaults.model", "list[2]")],
+        &MAIN.replace("['own']", "['a/m']"),
+        &AGENTS.replace("'a/m'", "'own'"),
+        BASE,
+    );
+}
+
+#[test]
 fn what_cannot_be_said_in_one_file_is_refused_and_nothing_is_written() {
     // Set to less than both files together say, the rest of the other would show.
     let bench = bench();

@@ -102,6 +102,19 @@ impl Document {
         self.relocate(path, from, Position::At(to))
     }
 
+    /// Exchanges the values at two paths, each with its comments. See [`Edit::Swap`].
+    ///
+    /// # Errors
+    /// [`EditError`]; this document is never changed.
+    pub fn swap(&self, path: &Path, other: &Path) -> Result<Self, EditError> {
+        self.apply(&[Edit::Swap {
+            path: path.clone(),
+            other: other.clone(),
+            expected: Expected::Anything,
+            expected_other: Expected::Anything,
+        }])
+    }
+
     /// The document after one edit, before `json5` was asked; none where nothing changes.
     fn step(&self, edit: &Edit) -> Result<Option<Self>, EditError> {
         let wrapped = wrapped(self, edit)?;

@@ -36,22 +36,32 @@ pub(crate) enum Key<'a> {
 }
 
 impl<'a> Intended<'a> {
-    /// `root` with `change` in the place of the value that `steps` lead to, and everything else kept.
-    pub(crate) fn around(root: &'a Node, steps: &[Step], change: Self) -> Self {
-        let Some((step, deeper)) = steps.split_first() else { return change };
-        let mut change = Some(change);
-        let mut inner = |node: &'a Node, meant: bool| match change.take_if(|_| meant) {
-            Some(change) => Self::around(node, deeper, change),
-            None => Self::Kept(node),
+    /// `root` with each change in the place of the value that its steps lead to, and everything else kept. No change
+    /// stands in another.
+    pub(crate) fn around(root: &'a Node, mut changes: Vec<(&[Step], Self)>) -> Self {
+        if changes.first().is_none_or(|(steps, _)| steps.is_empty()) {
+            return changes.pop().map_or(Self::Kept(root), |(_, change)| change);
+        }
+        // What a step means below `node`; only the first of several members with one key is ever asked for.
+        let mut inner = |node: &'a Node, meant: &dyn Fn(&Step) -> bool| {
+            let (here, others) = std::mem::take(&mut changes).into_iter().partition(|(steps, _)| meant(&steps[0]));
+            changes = others;
+            Self::around(node, Vec::from_iter(here).into_iter().map(|(steps, change)| (&steps[1..], change)).collect())
         };
-        match (step, &root.kind) {
-            (Step::Key(key), Kind::Object(members)) => Self::Object(
-                members.iter().map(|member| (Key::Kept(member), inner(&member.value, member.key == *key))).collect(),
+        match &root.kind {
+            Kind::Object(members) => Self::Object(
+                members
+                    .iter()
+                    .map(|member| {
+                        let meant = |step: &Step| matches!(step, Step::Key(key) if *key == member.key);
+                        (Key::Kept(member), inner(&member.value, &meant))
+                    })
+                    .collect(),
             ),
-            (Step::Index(index), Kind::Array(items)) => {
-                Self::Array(items.iter().enumerate().map(|(at, item)| inner(item, at == *index)).collect())
-            }
-            _ => Self::Kept(root),
+            Kind::Array(items) => Self::Array(
+                items.iter().enumerate().map(|(at, item)| inner(item, &|step| *step == Step::Index(at))).collect(),
+            ),
+            Kind::Scalar(_) => Self::Kept(root),
         }
     }
 
@@ -140,6 +150,18 @@ impl Change<'_> {
         new.sort_unstable();
         old == new
     }
+}
+
+/// Whether `node` below `path` would be nested more deeply than a document may be.
+pub(crate) fn is_too_deep_for(path: &Path, node: &Node) -> bool {
+    fn depth(node: &Node) -> usize {
+        match &node.kind {
+            Kind::Scalar(_) => 0,
+            Kind::Array(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
+            Kind::Object(members) => 1 + members.iter().map(|member| depth(&member.value)).max().unwrap_or_default(),
+        }
+    }
+    path.steps().len() + depth(node) > Document::MAX_DEPTH
 }
 
 /// Whether `value` below `path` would be nested more deeply than a document may be.

@@ -71,6 +71,21 @@ pub enum Edit {
         #[serde(default, skip_serializing_if = "Expected::is_anything")]
         anchor: Expected,
     },
+    /// Exchanges two values, in whatever arrays and objects they stand; none may stand in the other. Each takes its
+    /// comments along, as it is written. A member's key stays, with the comments between it and the value, and with
+    /// those above it as far as one is a member of that key commented out (`// key: …`).
+    Swap {
+        /// Of the one value.
+        path: Path,
+        /// Of the other.
+        other: Path,
+        /// What stands at `path`.
+        #[serde(default, skip_serializing_if = "Expected::is_anything")]
+        expected: Expected,
+        /// What stands at `other`.
+        #[serde(default, skip_serializing_if = "Expected::is_anything")]
+        expected_other: Expected,
+    },
 }
 
 /// A place among the entries (items or members) of an array or object.
@@ -155,6 +170,14 @@ pub enum EditError {
         /// What it is.
         found: &'static str,
     },
+    /// One of two values that were to change places stands in the other.
+    #[error("{other} stands in {path}, so the two cannot change places")]
+    Within {
+        /// The outer one.
+        path: Path,
+        /// The inner one.
+        other: Path,
+    },
     /// The outermost value can be replaced, but not removed, renamed or moved.
     #[error("the whole document can be replaced, but not removed, renamed or moved")]
     Root,
@@ -226,7 +249,8 @@ impl Edit {
             | Self::Insert { path, .. }
             | Self::Remove { path, .. }
             | Self::Rename { path, .. }
-            | Self::Move { path, .. } => path,
+            | Self::Move { path, .. }
+            | Self::Swap { path, .. } => path,
         }
     }
 
@@ -245,6 +269,10 @@ impl Edit {
             Self::Move { path, entry, position, expected, anchor } => {
                 *expected = entry_value(document, path, entry);
                 *anchor = anchored(document, path, position);
+            }
+            Self::Swap { path, other, expected, expected_other } => {
+                *expected = Expected::at(document, path);
+                *expected_other = Expected::at(document, other);
             }
         }
         self

@@ -30,7 +30,7 @@ pub(crate) struct Layout {
 }
 
 /// An item or member with what belongs to it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
     /// Comments above it that are the container's.
     pub free: Vec<Range<usize>>,

@@ -52,7 +52,7 @@ fn no_random_edit_changes_anything_but_what_it_says() {
         }
     }
     println!("{} documents, edits made: {made:?}; refused with a reason: {refused}", documents.len());
-    assert_eq!(made.len(), 5);
+    assert_eq!(made.len(), 6);
 }
 
 fn kind(edit: &Edit) -> &'static str {
@@ -62,6 +62,7 @@ fn kind(edit: &Edit) -> &'static str {
         Edit::Remove { .. } => "remove",
         Edit::Rename { .. } => "rename",
         Edit::Move { .. } => "move",
+        Edit::Swap { .. } => "swap",
     }
 }
 

@@ -54,7 +54,7 @@ impl Written {
 fn trivia() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => Just(" "), 2 => Just("\n"), 1 => Just("\r\n  "), 1 => Just("\t"), 1 => Just("// a, ]} note\n"),
-        1 => Just("/* { * */"), 1 => Just("/* two\nlines */"), 1 => Just("//\r"), 1 => Just("\u{a0}"), 1 => Just("// ls\u{2028}"),
+        1 => Just("/* { * */"), 1 => Just("// a: 1\n"), 1 => Just("/* two\nlines */"), 1 => Just("//\r"), 1 => Just("\u{a0}"), 1 => Just("// ls\u{2028}"),
     ];
     prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
 }

@@ -53,11 +53,30 @@ describe('the chain', () => {
     ])
   })
 
-  test('the primary and a fallback change places where they stand, so that no comment is lost', () => {
-    expect(configuration.chainEdits(chained(before), ['f/2', 'f/1', 'p/0', 'f/3'])).toEqual([
-      { edit: 'set', path: 'agents.defaults.model.primary', value: 'f/2' },
-      { edit: 'set', path: 'agents.defaults.model.fallbacks[1]', value: 'p/0' },
-    ])
+  test('the primary and a fallback change places, and each takes its comments along', () => {
+    const swap = (index: number) => ({ edit: 'swap', path: 'agents.defaults.model.primary', other: `agents.defaults.model.fallbacks[${index}]` })
+    const list = 'agents.defaults.model.fallbacks'
+    expect(configuration.chainEdits(chained(before), ['f/2', 'f/1', 'p/0', 'f/3'])).toEqual([swap(1)])
+    // Made the primary: the one that was is the next.
+    expect(configuration.chainEdits(chained(before), ['f/2', 'p/0', 'f/1', 'f/3'])).toEqual([swap(1), { edit: 'move', path: list, entry: 1, position: { at: 0 } }])
+    // A new one before it; and the same where there was none behind it.
+    expect(configuration.chainEdits(chained(before), ['n/1', 'p/0', 'f/1', 'f/2', 'f/3'])).toEqual([{ edit: 'insert', path: list, position: 'start', value: 'n/1' }, swap(0)])
+    expect(configuration.chainEdits(chained({ primary: 'p/0' }), ['n/1', 'p/0'])).toEqual([{ edit: 'set', path: list, value: ['n/1'] }, swap(0)])
+    // It goes, and a fallback comes in its place.
+    expect(configuration.chainEdits(chained(before), ['f/1', 'f/2', 'f/3'])).toEqual([swap(0), { edit: 'remove', path: `${list}[0]` }])
+  })
+
+  test('chains of any kind become one another', () => {
+    let seed = 11
+    const random = (below: number) => (seed = (seed * 48_271) % 2_147_483_647) % below
+    const chain = () => [...new Set(Array.from({ length: 1 + random(5) }, () => `m/${random(6)}`))]
+    for (let round = 0; round < 500; round += 1) {
+      const [primary, ...fallbacks] = chain()
+      const to = chain()
+      const value = chained({ primary, ...(fallbacks.length > 0 && { fallbacks }) } as Json)
+      const after = at(applied(value, configuration.chainEdits(value, to)), 'agents.defaults.model') as { primary: string; fallbacks?: string[] }
+      expect([after.primary, ...(after.fallbacks ?? [])], `${primary} ${fallbacks.join()} → ${to.join()}`).toEqual(to)
+    }
   })
 
   test('lists of any kind become one another', () => {

@@ -1,7 +1,7 @@
 //! Connecting OpenClaw: a provider of ours, `pilotlight/primary` first in its chain, and the real chain behind it, so that
 //! OpenClaw still works when we do not run. No I/O.
 
-use json5_edit::{Edit, Expected, Path, Position, Step};
+use json5_edit::{Document, Edit, Expected, Path, Position, Step};
 use serde_json::{Map, Value, json};
 
 use super::record::{Record, ValueRecord};
@@ -32,6 +32,10 @@ pub(super) struct Work {
 
 fn set(path: Path, value: Value) -> Edit {
     Edit::Set { path, value, expected: Expected::Anything }
+}
+
+fn swap(path: Path, other: Path) -> Edit {
+    Edit::Swap { path, other, expected: Expected::Anything, expected_other: Expected::Anything }
 }
 
 fn path(keys: &[String]) -> Path {
@@ -118,44 +122,46 @@ impl Work {
         };
         let mut new = model.clone();
         new.insert("primary".to_owned(), PRIMARY.into());
-        self.edits.push(set(place.then("primary"), PRIMARY.into()));
-        if let Some(first) = model.get("primary").and_then(Value::as_str) {
-            let below = place.then("fallbacks");
-            let first = written(first);
-            match model.get("fallbacks").and_then(Value::as_array) {
-                Some(fallbacks) => {
-                    let same = |item: &Value| {
-                        item.as_str().is_some_and(|item| {
-                            item == first || configuration.resolve(item).is_some_and(|it| it.to_string() == first)
-                        })
-                    };
-                    let mut moved = fallbacks.clone();
-                    match fallbacks.iter().position(same) {
-                        Some(0) => {}
-                        Some(at) => {
-                            self.edits.push(Edit::Move {
-                                path: below,
-                                entry: Step::Index(at),
-                                position: Position::At(0),
-                                expected: Expected::Anything,
-                                anchor: Expected::Anything,
-                            });
-                            let item = moved.remove(at);
-                            moved.insert(0, item);
-                        }
-                        None => {
-                            self.edits.push(inserted(below, Position::At(0), &first, fallbacks.is_empty()));
-                            moved.insert(0, first.into());
-                        }
-                    }
-                    new.insert("fallbacks".to_owned(), moved.into());
+        let Some(named) = model.get("primary").and_then(Value::as_str) else {
+            self.edits.push(set(place.then("primary"), PRIMARY.into()));
+            self.chain = Some(Value::Object(new));
+            return;
+        };
+        let below = place.then("fallbacks");
+        let first = written(named);
+        let fallbacks = model.get("fallbacks").and_then(Value::as_array);
+        let same = |item: &Value| {
+            item.as_str().is_some_and(|item| {
+                item == first || configuration.resolve(item).is_some_and(|it| it.to_string() == first)
+            })
+        };
+        let mut moved = fallbacks.cloned().unwrap_or_default();
+        match moved.iter().position(same) {
+            Some(at) => {
+                self.edits.push(set(place.then("primary"), PRIMARY.into()));
+                if at > 0 {
+                    self.edits.push(Edit::Move {
+                        path: below,
+                        entry: Step::Index(at),
+                        position: Position::At(0),
+                        expected: Expected::Anything,
+                        anchor: Expected::Anything,
+                    });
                 }
-                None => {
-                    self.edits.push(set(below, json!([first])));
-                    new.insert("fallbacks".to_owned(), json!([first]));
+                let item = moved.remove(at);
+                moved.insert(0, item);
+            }
+            None => {
+                // We come into the list and change places with the primary, which takes its comments along.
+                self.edits.push(inserted(below.clone(), Position::At(0), PRIMARY, moved.is_empty()));
+                self.edits.push(swap(place.then("primary"), below.then(0)));
+                if first != named {
+                    self.edits.push(set(below.then(0), first.as_str().into()));
                 }
+                moved.insert(0, first.into());
             }
         }
+        new.insert("fallbacks".to_owned(), moved.into());
         self.chain = Some(Value::Object(new));
     }
 
@@ -221,10 +227,10 @@ pub(super) fn disconnect(whole: &Value, record: &Record) -> (Vec<Edit>, Vec<Stri
     let place = Path::of(&["agents", "defaults", "model"]);
     let now = &whole["agents"]["defaults"]["model"];
     match &record.chain {
-        Some((before, after)) if now == after => edits.push(match before {
-            Some(before) => set(place, before.clone()),
-            None => Edit::Remove { path: place, expected: Expected::Anything },
-        }),
+        Some((before, after)) if now == after => match before {
+            Some(before) => edits.extend(given_back(&place, now, before)),
+            None => edits.push(Edit::Remove { path: place, expected: Expected::Anything }),
+        },
         _ => edits.extend(promoted(&place, now)),
     }
     for (file, value) in record.files.iter().flat_map(|file| file.values.iter().map(move |value| (file, value))) {
@@ -267,6 +273,23 @@ fn emptied<'k>(whole: &Value, keys: &'k [String], parents: &[Vec<String>]) -> &'
     keys
 }
 
+/// The chain as it was before us: each model with the comments that it has now, where that can be.
+fn given_back(place: &Path, now: &Value, before: &Value) -> Vec<Edit> {
+    let mut edits = promoted(&Path::root(), now);
+    if before.get("fallbacks").is_none() {
+        edits.push(Edit::Remove { path: Path::of(&["fallbacks"]), expected: Expected::Anything });
+    }
+    let made = Document::parse(&now.to_string()).ok().and_then(|document| document.apply(&edits).ok());
+    if made.is_none_or(|made| made.value() != before) {
+        return vec![set(place.clone(), before.clone())];
+    }
+    let mut edits = promoted(place, now);
+    if before.get("fallbacks").is_none() {
+        edits.push(Edit::Remove { path: place.then("fallbacks"), expected: Expected::Anything });
+    }
+    edits
+}
+
 /// The first of the real chain becomes the primary.
 fn promoted(place: &Path, model: &Value) -> Vec<Edit> {
     let Some(Value::String(primary)) = model.get("primary") else {
@@ -282,12 +305,11 @@ fn promoted(place: &Path, model: &Value) -> Vec<Edit> {
     }
     let fallbacks = model["fallbacks"].as_array().map(Vec::as_slice).unwrap_or_default();
     let real = fallbacks.iter().enumerate().find_map(|(at, item)| {
-        let name = item.as_str()?;
-        (!is_own(name)).then_some((at, name))
+        (!is_own(item.as_str()?)).then_some(at)
     });
     match real {
-        Some((at, name)) => vec![
-            set(place.then("primary"), name.into()),
+        Some(at) => vec![
+            swap(place.then("primary"), place.then("fallbacks").then(at)),
             Edit::Remove { path: place.then("fallbacks").then(at), expected: Expected::Anything },
         ],
         None => vec![Edit::Remove { path: place.then("primary"), expected: Expected::Anything }],

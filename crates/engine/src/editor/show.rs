@@ -145,6 +145,10 @@ pub(super) fn each_value(edit: &mut Edit, visit: &mut impl FnMut(&mut Value, Opt
             expect(expected, None, visit);
             expect(anchor, None, visit);
         }
+        Edit::Swap { path, other, expected, expected_other } => {
+            expect(expected, last(path).as_deref(), visit);
+            expect(expected_other, last(other).as_deref(), visit);
+        }
     }
 }
 

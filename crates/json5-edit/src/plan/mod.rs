@@ -1,9 +1,11 @@
 //! What each edit does to the text. Nothing here is trusted: what comes of it is checked by [`Change::made`] and by
 //! `json5`.
 
+mod arrange;
 mod insert;
 mod remove;
 mod reorder;
+mod swap;
 
 use serde_json::{Map, Value};
 
@@ -64,6 +66,7 @@ impl<'a> Planner<'a> {
             Edit::Move { path, entry, position, expected, anchor } => {
                 self.relocate(path, entry, position, expected, anchor)
             }
+            Edit::Swap { path, other, expected, expected_other } => self.swap(path, other, expected, expected_other),
         }
     }
 
@@ -159,7 +162,7 @@ impl<'a> Planner<'a> {
 
     /// What the whole document must mean when what stands at `path` becomes `change`.
     fn around(&self, path: &Path, change: Intended<'a>) -> Intended<'a> {
-        Intended::around(self.document.root(), path.steps(), change)
+        Intended::around(self.document.root(), vec![(path.steps(), change)])
     }
 
     /// What is written in the place of `node`.

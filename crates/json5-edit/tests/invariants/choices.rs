@@ -28,7 +28,7 @@ pub fn some_edit(document: &Document, choice: &mut impl Choose) -> Edit {
     all_places(document.root(), &Path::root(), &mut places);
     let path = places[choice.choose(places.len())].clone();
     let expected = Expected::Anything;
-    match choice.choose(6) {
+    match choice.choose(7) {
         0 => Edit::Set { path, value: some_value(choice, 2), expected },
         1 => {
             let missing = match document.get(&path).map(|node| &node.kind) {
@@ -48,6 +48,10 @@ pub fn some_edit(document: &Document, choice: &mut impl Choose) -> Edit {
         }
         3 => Edit::Remove { path, expected },
         4 => Edit::Rename { path, key: KEYS[choice.choose(KEYS.len())].to_owned(), expected },
+        5 => {
+            let other = places[choice.choose(places.len())].clone();
+            Edit::Swap { path, other, expected, expected_other: Expected::Anything }
+        }
         _ => {
             let (path, node) = container(document, path);
             let entry = some_entry(node, choice);

@@ -5,7 +5,7 @@
 mod choices;
 
 pub use choices::*;
-use json5_edit::{CommentPlace, Document, Edit, EditError, Kind, Node, Path, Position, Step, TextChange};
+use json5_edit::{Comment, CommentPlace, Document, Edit, EditError, Kind, Node, Path, Position, Step, TextChange};
 use serde_json::{Map, Value};
 
 /// Makes one edit and checks it. The edited document, unless the edit was refused with a good reason.
@@ -46,10 +46,16 @@ fn may_refuse(before: &Document, edit: &Edit, error: &EditError) -> bool {
     match error {
         EditError::DuplicateKey { .. } => !before.text().is_empty() && has_duplicates(before.root()),
         EditError::KeyExists { .. } => matches!(edit, Edit::Insert { .. } | Edit::Rename { .. }),
-        EditError::Root => edit.path().steps().is_empty(),
+        EditError::Root => {
+            edit.path().steps().is_empty() || matches!(edit, Edit::Swap { other, .. } if other.steps().is_empty())
+        }
         EditError::NoSuchItem { .. } | EditError::Missing { .. } | EditError::NotAContainer { .. } => true,
         EditError::WrongKey { .. } => matches!(edit, Edit::Insert { .. } | Edit::Rename { .. }),
-        EditError::TooDeep { .. } => edit.path().steps().len() > 100,
+        EditError::TooDeep { .. } => {
+            edit.path().steps().len() > 100
+                || (matches!(edit, Edit::Swap { .. }) && before.text().matches(['[', '{']).count() > 64)
+        }
+        EditError::Within { path, other } => path != other && below(path, other).is_some(),
         EditError::Conflict(_) | EditError::Unverified { .. } => false,
     }
 }
@@ -126,6 +132,11 @@ fn make(root: &mut Value, edit: &Edit) {
             }
             _ => panic!("nothing can be moved in a scalar"),
         },
+        Edit::Swap { path, other, .. } => {
+            let [one, two] = [path, other].map(|path| at(root, path.steps()).take());
+            *at(root, path.steps()) = if path == other { one.clone() } else { two };
+            *at(root, other.steps()) = one;
+        }
     }
 }
 
@@ -234,7 +245,7 @@ fn comments_stay(before: &Document, edit: &Edit, after: &Document, context: &dyn
             !replaced.as_ref().is_some_and(|gone| gone.start <= comment.span.start && comment.span.end <= gone.end)
         })
         .filter_map(|comment| {
-            let path = if unchanged { Some(comment.path) } else { moved(before, edit, &comment.path, comment.place) }?;
+            let path = if unchanged { Some(comment.path) } else { moved(before, edit, &comment) }?;
             Some((before.text()[comment.span].to_owned(), path.to_string(), class(comment.place)))
         })
         .collect();
@@ -243,12 +254,9 @@ fn comments_stay(before: &Document, edit: &Edit, after: &Document, context: &dyn
 }
 
 /// Where what stood at a path stands after the edit; none when it is gone.
-fn moved(before: &Document, edit: &Edit, path: &Path, place: CommentPlace) -> Option<Path> {
-    let own = |parent: &Path| {
-        let below = path.steps().strip_prefix(parent.steps())?;
-        let _ = place;
-        below.split_first()
-    };
+fn moved(before: &Document, edit: &Edit, comment: &Comment) -> Option<Path> {
+    let path = &comment.path;
+    let own = |parent: &Path| below(parent, path)?.split_first();
     let with = |parent: &Path, step: Step, rest: &[Step]| {
         Path::from_iter(parent.steps().iter().cloned().chain([step]).chain(rest.iter().cloned()))
     };
@@ -301,6 +309,43 @@ fn moved(before: &Document, edit: &Edit, path: &Path, place: CommentPlace) -> Op
             }
             _ => Some(path.clone()),
         },
+        Edit::Swap { path: one, other: two, .. } => [(one, two), (two, one)]
+            .into_iter()
+            .find_map(|(from, to)| {
+                let rest = below(from, path)?;
+                let goes = !rest.is_empty() || !is_the_keys(before, comment);
+                Some(if goes { to.steps().iter().chain(rest).cloned().collect() } else { path.clone() })
+            })
+            .or_else(|| Some(path.clone())),
+    }
+}
+
+/// The steps from one path to another below it.
+fn below<'a>(parent: &Path, path: &'a Path) -> Option<&'a [Step]> {
+    path.steps().strip_prefix(parent.steps())
+}
+
+/// Whether a comment stays with its member's key when another value comes there.
+fn is_the_keys(before: &Document, comment: &Comment) -> bool {
+    let Some((_, Step::Key(key))) = comment.path.split_last() else { return false };
+    let commented_out = |other: &Comment| {
+        let text = before.text()[other.span.clone()].trim_start_matches(['/', '*']);
+        let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+        !key.is_empty()
+            && text.starts_with(key.as_str())
+            && text[key.len()..]
+                .trim_start_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'')
+                .starts_with(':')
+    };
+    match comment.place {
+        CommentPlace::Inside => true,
+        CommentPlace::Above => before.comments().iter().any(|other| {
+            other.path == comment.path
+                && other.place == CommentPlace::Above
+                && other.span.start >= comment.span.start
+                && commented_out(other)
+        }),
+        _ => false,
     }
 }
 
@@ -343,6 +388,12 @@ fn bytes_stay(before: &Document, edit: &Edit, after: &Document, context: &dyn Fn
             same_outside(before.get(path).unwrap().span.clone());
             assert_eq!(sorted(old), sorted(new), "{}", context());
         }
+        Edit::Swap { path, other, .. } => {
+            let shared = path.steps().iter().zip(other.steps()).take_while(|(one, two)| one == two).count();
+            let outer: Path = path.steps()[..shared.min(path.steps().len() - 1)].iter().cloned().collect();
+            same_outside(before.get(&outer).unwrap().span.clone());
+            assert_eq!(sorted(old), sorted(new), "{}", context());
+        }
     }
     kept_as_written(before, edit, after, context);
 }
@@ -357,7 +408,7 @@ fn kept_as_written(before: &Document, edit: &Edit, after: &Document, context: &d
     };
     let (old, new) = (words(before), words(after));
     match edit {
-        Edit::Move { .. } => assert_eq!(old, new, "{}", context()),
+        Edit::Move { .. } | Edit::Swap { .. } => assert_eq!(old, new, "{}", context()),
         Edit::Insert { .. } => assert!(is_subsequence(&old, &new), "{}", context()),
         Edit::Remove { .. } => assert!(is_subsequence(&new, &old), "{}", context()),
         _ => {}

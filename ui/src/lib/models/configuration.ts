@@ -118,16 +118,36 @@ export function chainEdits(value: Json, entries: string[]): Edit[] {
     const whole: Json = typeof model === 'string' && fallbacks.length === 0 ? primary : { primary, ...(fallbacks.length > 0 && { fallbacks }) }
     return [{ edit: 'set', path: path(...CHAIN), value: whole }]
   }
+  const first = path(...CHAIN, 'primary')
+  const where = path(...CHAIN, 'fallbacks')
+  const was = typeof model.primary === 'string' ? model.primary : null
+  // Where one of the two stands on in the list, they change places, so that each takes its comments along.
+  const swap = (index: number): Edit => ({ edit: 'swap', path: first, other: where + path(index) })
   const edits: Edit[] = []
-  if (!through && primary === null) edits.push({ edit: 'remove', path: path(...CHAIN, 'primary') })
-  else if (!through && primary !== model.primary) edits.push({ edit: 'set', path: path(...CHAIN, 'primary'), value: primary })
-  if (list === null) {
-    if (fallbacks.length > 0) edits.push({ edit: 'set', path: path(...CHAIN, 'fallbacks'), value: fallbacks })
+  let now = list
+  if (!through && primary === null) edits.push({ edit: 'remove', path: first })
+  else if (!through && primary !== null && primary !== model.primary) {
+    const found = list?.indexOf(primary) ?? -1
+    const stays = was === null ? -1 : fallbacks.indexOf(was)
+    if (was !== null && list && found >= 0) {
+      edits.push(swap(found))
+      now = list.with(found, was)
+    } else if (was !== null && list && stays >= 0) {
+      edits.push({ edit: 'insert', path: where, position: 'start', value: primary }, swap(0))
+      now = [was, ...list]
+    } else if (stays >= 0) {
+      return [{ edit: 'set', path: where, value: fallbacks.with(stays, primary) }, swap(stays)]
+    } else {
+      edits.push({ edit: 'set', path: first, value: primary })
+    }
+  }
+  if (now === null) {
+    if (fallbacks.length > 0) edits.push({ edit: 'set', path: where, value: fallbacks })
     return edits
   }
   // What is not ours to show (our own ref, or something that is no text) stays at the end.
-  const hidden = list.filter((entry) => typeof entry !== 'string' || providerOf(entry) === OURS)
-  return [...edits, ...listEdits(path(...CHAIN, 'fallbacks'), list, [...fallbacks, ...hidden])]
+  const hidden = now.filter((entry) => typeof entry !== 'string' || providerOf(entry) === OURS)
+  return [...edits, ...listEdits(where, now, [...fallbacks, ...hidden])]
 }
 
 /**

@@ -16,6 +16,7 @@ export type Edit =
   | { edit: 'remove'; path: string; expected?: Expected }
   | { edit: 'rename'; path: string; key: string; expected?: Expected }
   | { edit: 'move'; path: string; entry: Step; position: Position; expected?: Expected; anchor?: Expected }
+  | { edit: 'swap'; path: string; other: string; expected?: Expected; expected_other?: Expected }
 
 /** What a person did at once, in their words: by the form, or by typing in the text of a file. */
 export type Change = { label: string; edits: Edit[] } | { label: string; file: string; text: string }
@@ -191,6 +192,11 @@ function apply(value: Json, edit: Edit): Json {
         const position = typeof edit.position === 'object' && !('at' in edit.position) && anchor === moved ? 'end' : edit.position
         return rebuilt(container ?? [], placed(rest, moved, position))
       })
+    case 'swap': {
+      const [one, two] = [at(value, edit.path), at(value, edit.other)]
+      if (one === undefined || two === undefined) return value
+      return changed(changed(value, where, () => two), steps(edit.other), () => one)
+    }
   }
 }
 
@@ -255,12 +261,17 @@ function against(edits: Edit[], value: Json): Edit[] {
   })
 }
 
-function guard(edit: Edit, value: Json): { expected?: Expected } {
+function guard(edit: Edit, value: Json): { expected?: Expected; expected_other?: Expected } {
   if (edit.edit === 'insert') return {}
-  const found = at(value, edit.edit === 'move' ? [...steps(edit.path), edit.entry] : edit.path)
-  // A mask stands for another secret in another revision, so nothing may depend on it.
-  if (holdsMask(found)) return {}
-  return { expected: found === undefined ? 'nothing' : { value: found } }
+  const here = expectation(at(value, edit.edit === 'move' ? [...steps(edit.path), edit.entry] : edit.path))
+  const other = edit.edit === 'swap' ? expectation(at(value, edit.other)) : undefined
+  return { ...(here && { expected: here }), ...(other && { expected_other: other }) }
+}
+
+/** What is to stand there. A mask stands for another secret in another revision, so nothing may depend on it. */
+function expectation(found: Json | undefined): Expected | undefined {
+  if (holdsMask(found)) return undefined
+  return found === undefined ? 'nothing' : { value: found }
 }
 
 type Put = Extract<Edit, { edit: 'set' | 'remove' }>
@@ -276,6 +287,10 @@ function comesBack(edit: Put, expected: Expected | undefined): boolean {
 
 function withoutExpected(edit: Edit): Edit {
   const { expected: _expected, ...rest } = edit
+  if (rest.edit === 'swap') {
+    const { expected_other: _other, ...swap } = rest
+    return swap
+  }
   if (rest.edit !== 'move') return rest
   const { anchor: _anchor, ...move } = rest
   return move
