@@ -64,8 +64,20 @@ pub(crate) struct Full {
     pub texts: Vec<(PathBuf, String)>,
     /// None when a file could not be read or parsed, or an include failed.
     pub tree: Option<Tree>,
+    /// What it says where errors of meaning keep it from being used.
+    pub unusable: Option<ModelConfiguration>,
+}
+
+impl Full {
     /// What it says, errors of meaning or not.
-    pub configuration: Option<ModelConfiguration>,
+    pub(crate) fn configuration(&self) -> Option<&ModelConfiguration> {
+        self.reading.result.as_ref().or(self.unusable.as_ref())
+    }
+
+    /// The same for whoever needs nothing else.
+    pub(crate) fn into_configuration(self) -> Option<ModelConfiguration> {
+        self.reading.result.or(self.unusable)
+    }
 }
 
 pub(crate) fn read_through(files: &dyn Files, location: &ConfigLocation, environment: &Environment) -> Full {
@@ -131,9 +143,9 @@ pub(crate) fn read_in(
         let file = places.get(diagnostic.file.as_path());
         (file.copied().unwrap_or(paths.len()), diagnostic.line, diagnostic.column)
     });
-    let result = configuration.clone().filter(|_| usable);
+    let (result, unusable) = if usable { (configuration, None) } else { (None, configuration) };
     let reading = Reading { files: paths, revision: hex::encode(hash.finalize()), result, diagnostics };
-    Full { reading, sources, texts, tree, configuration }
+    Full { reading, sources, texts, tree, unusable }
 }
 
 /// The configuration's own `env` block, which stands in for variables that are not set.

@@ -24,7 +24,10 @@ pub(crate) struct Edit {
 pub(crate) enum EditKind {
     Set(Value),
     Insert(usize, Value),
-    Move { from: usize, to: usize },
+    Move {
+        from: usize,
+        to: usize,
+    },
     /// The value that it is to change places with.
     Swap(Path),
 }

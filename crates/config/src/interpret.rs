@@ -13,6 +13,7 @@ use url::Url;
 use crate::diagnostic::{Diagnostic, Fix, Severity};
 use crate::hosted;
 use crate::keys::{self, KeptIn};
+use crate::members::{QuickMap, QuickSet};
 use crate::model::{Cost, Key, Mode, Model, ModelConfiguration, Provider};
 use crate::resolve::strip_profile;
 use crate::tree::{At, Data, Report, Source, Tree};
@@ -167,9 +168,10 @@ impl Reader<'_> {
     }
 
     fn rows(&mut self, at: &At<'_>) -> Vec<Model> {
-        let mut rows: Vec<Model> = Vec::new();
-        let mut seen: HashSet<&str> = HashSet::new();
-        for item in self.report.items(at) {
+        let items = self.report.items(at);
+        let mut rows: Vec<Model> = Vec::with_capacity(items.len());
+        let mut seen: QuickSet<&str> = QuickSet::with_capacity_and_hasher(items.len(), Default::default());
+        for item in items {
             if !self.report.object(&item) {
                 continue;
             }
@@ -212,8 +214,11 @@ impl Reader<'_> {
                 context_window: item.get("contextWindow").and_then(|at| self.report.count(&at)),
                 max_tokens: item.get("maxTokens").and_then(|at| self.report.count(&at)),
                 compat: {
-                    let value = |key: &str| item.get(key).map(|at| at.tree.value()).unwrap_or_default();
-                    Compat::read(&value("compat"), &value("thinkingLevelMap"))
+                    let value = |key: &str| item.get(key).map(|at| at.tree.value());
+                    match (value("compat"), value("thinkingLevelMap")) {
+                        (None, None) => Compat::default(),
+                        (compat, levels) => Compat::read(&compat.unwrap_or_default(), &levels.unwrap_or_default()),
+                    }
                 },
             };
             rows.push(row);
@@ -444,7 +449,7 @@ impl Reader<'_> {
 
     /// Which of these models have a row: a file with thousands of them is looked through once.
     fn listed<'m>(&self, models: impl Iterator<Item = &'m ModelRef>) -> HashSet<ModelRef> {
-        let wanted: HashMap<(&str, &str), &ModelRef> =
+        let wanted: QuickMap<(&str, &str), &ModelRef> =
             models.map(|model| ((model.provider(), model.model()), model)).collect();
         let providers = self.configuration.providers.iter();
         let rows =

@@ -2,6 +2,7 @@
 //! Equal keys share their text. No I/O.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 use crate::tree::Tree;
@@ -14,7 +15,7 @@ const FEW: usize = 12;
 pub(crate) struct Members {
     entries: Vec<(Rc<str>, Tree)>,
     /// Where each is, once there are many.
-    places: Option<HashMap<Rc<str>, usize>>,
+    places: Option<Box<QuickMap<Rc<str>, usize>>>,
 }
 
 impl Members {
@@ -33,7 +34,7 @@ impl Members {
         self.entries.push((key, tree));
         if self.places.is_none() && self.entries.len() > FEW {
             let keys = self.entries.iter().enumerate();
-            self.places = Some(keys.map(|(place, (key, _))| (Rc::clone(key), place)).collect());
+            self.places = Some(Box::new(keys.map(|(place, (key, _))| (Rc::clone(key), place)).collect()));
         }
         None
     }
@@ -86,7 +87,7 @@ impl Members {
 
 /// The keys that were met, each kept once.
 #[derive(Debug, Default)]
-pub(crate) struct Keys(HashSet<Rc<str>>);
+pub(crate) struct Keys(QuickSet<Rc<str>>);
 
 impl Keys {
     pub(crate) fn shared(&mut self, key: &str) -> Rc<str> {
@@ -96,6 +97,43 @@ impl Keys {
         let new: Rc<str> = key.into();
         self.0.insert(Rc::clone(&new));
         new
+    }
+}
+
+/// Tables of what a person's own files hold, which nobody fills to make them slow.
+pub(crate) type QuickMap<K, V> = HashMap<K, V, BuildHasherDefault<Quick>>;
+pub(crate) type QuickSet<K> = HashSet<K, BuildHasherDefault<Quick>>;
+
+/// A hash that costs a few instructions for a key of a few letters.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Quick(u64);
+
+impl Quick {
+    fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Hasher for Quick {
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        words.iter().for_each(|word| self.mix(u64::from_le_bytes(*word)));
+        if !rest.is_empty() {
+            self.mix(rest.iter().fold(rest.len() as u64, |word, byte| word << 8 | u64::from(*byte)));
+        }
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.mix(u64::from(byte));
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.mix(number as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        // The upper bits have seen all of the key, and a table looks at the lower ones too.
+        self.0.rotate_left(26)
     }
 }
 

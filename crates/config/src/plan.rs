@@ -407,7 +407,7 @@ impl Plan {
         let place = |path: &Path| before.reading.files.iter().position(|file| file == path).unwrap_or(usize::MAX);
         changes.sort_by_key(|change| place(&change.path));
         let diff = changes.iter().map(FileChange::diff).collect();
-        let providers = before.configuration.iter().flat_map(|configuration| &configuration.providers);
+        let providers = before.configuration().into_iter().flat_map(|configuration| &configuration.providers);
         let written_out = providers
             .filter_map(|provider| match &provider.key {
                 Some(Key::Literal(key)) if !is_placeholder(key.expose()) => Some((provider.id.clone(), key.clone())),
@@ -497,18 +497,14 @@ impl FileChange {
 }
 
 pub(crate) fn loaded(full: Full) -> Loaded {
+    let configuration = full.configuration().cloned();
     let mut files: Vec<SourceFile> = Vec::new();
     for (path, text) in full.texts {
         if !files.iter().any(|file| file.path == path) {
             files.push(SourceFile { revision: hash(text.as_bytes()), path, text });
         }
     }
-    Loaded {
-        files,
-        value: full.tree.as_ref().map(Tree::value),
-        configuration: full.configuration,
-        reading: full.reading,
-    }
+    Loaded { files, value: full.tree.as_ref().map(Tree::value), configuration, reading: full.reading }
 }
 
 /// Two changes of one text, made as one; none where they touch, or where together they say a key twice.

@@ -62,7 +62,7 @@ fn try_set_primary(
     who: Who,
 ) -> Result<Change, StoreError> {
     let full = read_through(&Disk, location, environment);
-    let (Some(tree), Some(configuration)) = (&full.tree, &full.configuration) else {
+    let (Some(tree), Some(configuration)) = (&full.tree, full.configuration()) else {
         return Err(broken(location, &full.reading.diagnostics));
     };
     let before = configuration.chain().into_iter().next();
@@ -78,7 +78,7 @@ fn try_set_primary(
     let after = edit.apply(&full.sources).map_err(|error| StoreError::Edit { path: path.clone(), source: error })?;
     // The text is sound; now what the configuration as a whole would mean.
     let with = read_through(&With { path: &path, text: after.text() }, location, environment);
-    if with.configuration.is_none_or(|configuration| configuration.chain().first() != Some(model)) {
+    if with.configuration().is_none_or(|configuration| configuration.chain().first() != Some(model)) {
         return Err(StoreError::NotEffective { model: model.clone() });
     }
     let plan = plan_exact(location, environment, [(path.clone(), after.text().to_owned())]);

@@ -83,25 +83,25 @@ impl ModelConfiguration {
     }
 
     fn by_alias(&self, name: &str) -> Option<ModelRef> {
-        let name = name.to_lowercase();
-        self.aliases.iter().rev().find(|(_, alias)| alias.trim().to_lowercase() == name).map(|(model, _)| model.clone())
+        self.aliases.iter().rev().find(|(_, alias)| is_same(alias.trim(), name)).map(|(model, _)| model.clone())
     }
 
     fn by_provider_and_alias(&self, name: &str) -> Option<ModelRef> {
         let (provider, alias) = name.split_once('/')?;
-        let (provider, alias) = (provider.trim().to_lowercase(), alias.trim().to_lowercase());
+        let (provider, alias) = (provider.trim().to_lowercase(), alias.trim());
         self.aliases
             .iter()
             .rev()
-            .find(|(model, written)| model.provider() == provider && written.trim().to_lowercase() == alias)
+            .find(|(model, written)| model.provider() == provider && is_same(written.trim(), alias))
             .map(|(model, _)| model.clone())
     }
 
     fn by_bare_id(&self, name: &str) -> Option<ModelRef> {
-        let mut having = self.upstreams().filter(|upstream| upstream.model.id == name);
-        let first = having.next()?;
+        let providers = self.providers.iter().filter(|provider| provider.id != OWN_PROVIDER);
         // A second row of the same provider is the same model.
-        having.all(|other| other.provider.id == first.provider.id).then(|| first.model_ref()).flatten()
+        let mut having = providers.filter(|provider| provider.models.iter().any(|row| row.id == name));
+        let first = having.next()?;
+        having.all(|other| other.id == first.id).then(|| ModelRef::new(&first.id, name).ok()).flatten()
     }
 
     /// Whether a ref may stand without a row, because OpenClaw knows its provider's models.
@@ -116,6 +116,12 @@ impl Upstream<'_> {
     pub fn model_ref(&self) -> Option<ModelRef> {
         ModelRef::new(&self.provider.id, &self.model.id).ok()
     }
+}
+
+/// Whether two names are the same, whatever their case.
+fn is_same(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+        || (!(one.is_ascii() && other.is_ascii()) && one.to_lowercase() == other.to_lowercase())
 }
 
 /// Whether a name is a ref to ourselves.

@@ -290,7 +290,7 @@ pub(crate) fn keys<'a>(
     let configuration = OnceCell::new();
     move |provider| {
         let configuration: &Option<ModelConfiguration> =
-            configuration.get_or_init(|| read_through(&Disk, location, environment).configuration);
+            configuration.get_or_init(|| read_through(&Disk, location, environment).into_configuration());
         let configured = configuration.as_ref().and_then(|configuration| configuration.provider(provider));
         let configured = configured.and_then(|provider| provider.key.as_ref()?.secret().cloned());
         let home = Home::from(environment);

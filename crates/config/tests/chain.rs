@@ -3,8 +3,8 @@
 
 mod support;
 
-use pilotlight_config::plan::{Loaded, load, plan};
 use pilotlight_config::intents;
+use pilotlight_config::plan::{Loaded, load, plan};
 use pilotlight_wire::ModelRef;
 use support::Bench;
 
@@ -25,8 +25,11 @@ fn set(chain: &str, wanted: &str) -> String {
     let planned = plan(&bench.location, &bench.environment, &edits).unwrap();
     assert_eq!(planned.after.configuration.as_ref().unwrap().chain(), models(wanted), "{chain} set to {wanted}");
     let after = planned.changes.first().map_or_else(|| text(chain), |change| change.after.clone());
-    let again =
-        intents::set_chain(planned.after.configuration.as_ref().unwrap(), planned.after.value.as_ref().unwrap(), &models(wanted));
+    let again = intents::set_chain(
+        planned.after.configuration.as_ref().unwrap(),
+        planned.after.value.as_ref().unwrap(),
+        &models(wanted),
+    );
     assert_eq!(again.unwrap(), [], "{chain} set to {wanted} twice");
     let (before, behind) = text("@").split_once('@').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     after.strip_prefix(&before).unwrap().strip_suffix(&behind).unwrap().to_owned()

@@ -109,8 +109,16 @@ fn in_a_heavily_commented_file_each_comment_stays_with_its_model() {
                 .replacen("// tried in this order\n", "", 1)
                 .replacen("// tried in this order\r\n", "", 1)
                 .replacen("          \"lmstudio/minimax-m2.1-gs32\", // free", "£", 1)
-                .replacen("          £", "          'anthropic/claude-sonnet-4-5' /* the clever one */ , // costs money!", 1)
-                .replacen('@', &format!("// tried in this order{to}        primary : \"lmstudio/minimax-m2.1-gs32\", // free"), 1);
+                .replacen(
+                    "          £",
+                    "          'anthropic/claude-sonnet-4-5' /* the clever one */ , // costs money!",
+                    1,
+                )
+                .replacen(
+                    '@',
+                    &format!("// tried in this order{to}        primary : \"lmstudio/minimax-m2.1-gs32\", // free"),
+                    1,
+                );
             assert_ne!(expected, text);
             assert_eq!(bench.text("openclaw.json"), expected);
             assert_eq!(change.line, 13);

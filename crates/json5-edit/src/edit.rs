@@ -73,7 +73,7 @@ pub enum Edit {
     },
     /// Exchanges two values, in whatever arrays and objects they stand; none may stand in the other. Each takes its
     /// comments along, as it is written. A member's key stays, with the comments between it and the value, and with
-    /// those above it as far as one is a member of that key commented out (`// key: …`).
+    /// those above it as far as one is a line that has the member commented out (`// key: …`).
     Swap {
         /// Of the one value.
         path: Path,

@@ -39,6 +39,13 @@ fn what_is_about_the_key_stays_with_the_key() {
         "{\n  // primary: 'x/y',\n  primary: /* now */ 'c/d',\n  fallbacks: [\n    // the clever one\n    'a/b',\n  ],\n}",
     );
     swapped("{ a: 1, /* of b */ b: [2] }", "a", "b", "{ /* of b */ a: [2], b: 1 }");
+    // On one line with others it would be taken for theirs.
+    swapped(
+        "{ a:\n  // x\n 1,\n  /* c */ d: 4, /* b: 2 */ b: 3 }",
+        "d",
+        "b",
+        "{ a:\n  // x\n 1,\n  /* b: 2 */ d: 3, \n  /* c */ b: 4 }",
+    );
 }
 
 #[test]

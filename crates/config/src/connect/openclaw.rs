@@ -304,9 +304,7 @@ fn promoted(place: &Path, model: &Value) -> Vec<Edit> {
         return Vec::new();
     }
     let fallbacks = model["fallbacks"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let real = fallbacks.iter().enumerate().find_map(|(at, item)| {
-        (!is_own(item.as_str()?)).then_some(at)
-    });
+    let real = fallbacks.iter().enumerate().find_map(|(at, item)| (!is_own(item.as_str()?)).then_some(at));
     match real {
         Some(at) => vec![
             swap(place.then("primary"), place.then("fallbacks").then(at)),

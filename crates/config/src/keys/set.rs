@@ -49,7 +49,7 @@ impl KeyView {
 #[must_use]
 pub fn list(location: &ConfigLocation, environment: &Environment) -> Vec<KeyView> {
     let full = check::read_through(&Disk, location, environment);
-    let providers = full.configuration.map(|configuration| configuration.providers).unwrap_or_default();
+    let providers = full.into_configuration().map(|configuration| configuration.providers).unwrap_or_default();
     let others = providers.iter().filter(|provider| provider.id != OWN_PROVIDER);
     others.map(|provider| KeyView::of(&provider.id, provider.key.as_ref())).collect()
 }
@@ -92,7 +92,7 @@ pub fn prepare(
     write: bool,
 ) -> Result<Prepared, KeyError> {
     let full = check::read_through(&Disk, location, environment);
-    let (Some(tree), Some(configuration)) = (&full.tree, &full.configuration) else {
+    let (Some(tree), Some(configuration)) = (&full.tree, full.configuration()) else {
         let first = full.reading.diagnostics.first().map(ToString::to_string);
         return Err(KeyError::Configuration(first.unwrap_or_else(|| location.path.display().to_string())));
     };

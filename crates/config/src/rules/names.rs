@@ -1,7 +1,7 @@
 //! Names: what was meant by one that means nothing, aliases that hide a model, variants that OpenClaw reads as auth
 //! profiles, and models that its policy does not allow.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use json5_edit::{Edit, Expected, Position};
 use pilotlight_wire::ModelRef;
@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{Ground, items};
 use crate::diagnostic::{Fix, Severity};
+use crate::members::QuickMap;
 use crate::model::{ModelConfiguration, OWN_PROVIDER, Provider};
 use crate::near::distance;
 use crate::resolve::{is_own, is_variant};
@@ -82,7 +83,7 @@ fn aliases(ground: &Ground<'_>, report: &mut Report<'_>) {
         })
         .filter(|(.., alias)| !alias.is_empty())
         .collect();
-    let mut names: HashMap<String, Vec<ModelRef>> =
+    let mut names: QuickMap<String, Vec<ModelRef>> =
         aliased.iter().map(|(.., alias)| (alias.to_lowercase(), Vec::new())).collect();
     if names.is_empty() {
         return;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::shape::{In, Key, Least, Range, Rule, Shape, Version};
 use crate::diagnostic::Fix;
 use crate::near::distance;
-use crate::tree::{At, Data};
+use crate::tree::{At, Data, Tree};
 
 /// Something that a version refuses.
 #[derive(Clone, Debug)]
@@ -68,6 +68,13 @@ impl<'a> Walk<'a> {
         self.tagged_shape(at, shape, None);
     }
 
+    /// The same for one of many, of which most are as they should be.
+    fn entry(&mut self, at: &At<'a>, shape: &Shape) {
+        if !fits(at.tree, shape, self.version) {
+            self.shape(at, shape);
+        }
+    }
+
     /// The same, where an object's `tag` was looked at already.
     fn tagged_shape(&mut self, at: &At<'a>, shape: &Shape, tag: Option<&str>) {
         let shape = shape.of(self.version);
@@ -90,7 +97,7 @@ impl<'a> Walk<'a> {
                         format!("at most {most} are allowed here, and there are {}", items.len()),
                     );
                 }
-                at.items().for_each(|child| self.shape(&child, item));
+                at.items().for_each(|child| self.entry(&child, item));
             }
             (Shape::Tuple { item, lengths }, Data::Array(items)) => {
                 if !lengths.contains(&items.len()) {
@@ -110,7 +117,7 @@ impl<'a> Walk<'a> {
                             format!("{name:?} cannot be a key here: {wanted} is expected"),
                         );
                     }
-                    self.shape(&child, value);
+                    self.entry(&child, value);
                 }
             }
             (Shape::Object(keys), Data::Object(_)) => self.object(at, keys, tag, true),
@@ -150,21 +157,8 @@ impl<'a> Walk<'a> {
     }
 
     fn number(&mut self, at: &At<'a>, range: Range, number: f64) {
-        // Up to here every whole number is exact, and OpenClaw takes none beyond.
-        const SAFE: f64 = 9_007_199_254_740_991.0;
-        if range.whole && (number.fract() != 0.0 || number.abs() > SAFE) {
-            self.say("wrong-type", at, format!("expected a whole number, found {number:?}"));
-            return;
-        }
-        match range.least {
-            Least::Zero if number < 0.0 => self.say("bad-value", at, format!("{number} is below 0")),
-            Least::AboveZero if number <= 0.0 => {
-                self.say("bad-value", at, format!("expected a number above 0, found {number}"));
-            }
-            _ => {}
-        }
-        if let Some(most) = range.most.filter(|most| number > *most) {
-            self.say("bad-value", at, format!("at most {most} is allowed here, found {number}"));
+        if let Some((code, message)) = out_of(range, number) {
+            self.say(code, at, message);
         }
     }
 
@@ -238,6 +232,50 @@ impl<'a> Walk<'a> {
             None => {}
         }
     }
+}
+
+/// Whether a part is certainly as it should be. It says no too where it would take a closer look, which [`Walk`] takes.
+fn fits(tree: &Tree, shape: &Shape, version: Version) -> bool {
+    match (shape.of(version), &tree.data) {
+        (Shape::Any, _) | (Shape::Bool, Data::Scalar(Value::Bool(_))) | (Shape::Null, Data::Scalar(Value::Null)) => {
+            true
+        }
+        (Shape::By(choose), _) => fits(tree, choose(tree), version),
+        (Shape::OneOf(shapes), _) => shapes.iter().any(|shape| fits(tree, shape, version)),
+        (Shape::Text(rule), Data::Scalar(Value::String(text))) => refused(*rule, text).is_none(),
+        (Shape::Word(words), Data::Scalar(Value::String(text))) => {
+            words.iter().any(|(word, versions)| *word == text && versions.has(version))
+        }
+        (Shape::Number(range), Data::Scalar(Value::Number(number))) => {
+            number.as_f64().is_some_and(|number| out_of(*range, number).is_none())
+        }
+        (Shape::List { item, most: None }, Data::Array(items)) => items.iter().all(|child| fits(child, item, version)),
+        (Shape::Map { value, key }, Data::Object(members)) => {
+            members.iter().all(|(name, child)| refused(*key, name).is_none() && fits(child, value, version))
+        }
+        (Shape::Object(keys), Data::Object(members)) => {
+            let known = |name: &str| keys.iter().find(|key| key.name == name && key.versions.has(version));
+            members.iter().all(|(name, child)| known(name).is_some_and(|key| fits(child, &key.shape, version)))
+                && keys.iter().all(|key| !key.required.has(version) || members.get(key.name).is_some())
+        }
+        _ => false,
+    }
+}
+
+/// What is wrong with a number, with the code of it.
+fn out_of(range: Range, number: f64) -> Option<(&'static str, String)> {
+    // Up to here every whole number is exact, and OpenClaw takes none beyond.
+    const SAFE: f64 = 9_007_199_254_740_991.0;
+    if range.whole && (number.fract() != 0.0 || number.abs() > SAFE) {
+        return Some(("wrong-type", format!("expected a whole number, found {number:?}")));
+    }
+    let message = match (range.least, range.most) {
+        (Least::Zero, _) if number < 0.0 => format!("{number} is below 0"),
+        (Least::AboveZero, _) if number <= 0.0 => format!("expected a number above 0, found {number}"),
+        (_, Some(most)) if number > most => format!("at most {most} is allowed here, found {number}"),
+        _ => return None,
+    };
+    Some(("bad-value", message))
 }
 
 /// The members or items of a part, with their keys or places.

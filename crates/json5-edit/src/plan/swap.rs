@@ -1,11 +1,13 @@
 //! Two values change places, each with its comments, whatever they stand in.
 
+use std::ops::Range;
+
 use super::arrange::Arriving;
 use super::{EntryAt, Planner};
 use crate::change::{Change, Intended, is_too_deep_for};
 use crate::document::{Kind, Node};
 use crate::edit::{EditError, Expected};
-use crate::layout::{Entry, Layout};
+use crate::layout::{Entry, Layout, after_line_end, skip_spaces};
 use crate::path::Path;
 
 /// One of the two.
@@ -81,10 +83,12 @@ impl<'a> Planner<'a> {
         Ok(Side { at, value, layout })
     }
 
-    /// Leaves the comments above a member out of what is its value's, as far down as the member is commented out there.
+    /// Leaves the comments above a member out of what is its value's, as far down as the member is commented out there, in
+    /// a comment that ends its line.
     fn keep_with_key(&self, entry: &mut Entry, key: &str) {
         let text = self.document.text();
-        let kept = entry.above.iter().rposition(|comment| names_key(&text[comment.clone()], key));
+        let ends_line = |comment: &Range<usize>| after_line_end(text, skip_spaces(text, comment.end)).is_some();
+        let kept = entry.above.iter().rposition(|comment| ends_line(comment) && names_key(&text[comment.clone()], key));
         entry.above.drain(..kept.map_or(0, |last| last + 1));
         entry.block = entry.above.first().map_or(entry.start, |comment| comment.start);
     }

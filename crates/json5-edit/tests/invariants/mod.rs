@@ -5,6 +5,7 @@
 mod choices;
 
 pub use choices::*;
+use json5::char::{is_json5_line_terminator, is_json5_whitespace};
 use json5_edit::{Comment, CommentPlace, Document, Edit, EditError, Kind, Node, Path, Position, Step, TextChange};
 use serde_json::{Map, Value};
 
@@ -329,6 +330,11 @@ fn below<'a>(parent: &Path, path: &'a Path) -> Option<&'a [Step]> {
 fn is_the_keys(before: &Document, comment: &Comment) -> bool {
     let Some((_, Step::Key(key))) = comment.path.split_last() else { return false };
     let commented_out = |other: &Comment| {
+        let behind = before.text()[other.span.end..]
+            .trim_start_matches(|c| is_json5_whitespace(c) && !is_json5_line_terminator(c));
+        if !behind.starts_with(is_json5_line_terminator) {
+            return false;
+        }
         let text = before.text()[other.span.clone()].trim_start_matches(['/', '*']);
         let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
         !key.is_empty()
