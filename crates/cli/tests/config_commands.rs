@@ -196,22 +196,16 @@ fn the_chain_is_set_with_the_comments_kept() {
     let setup = setup();
     let before = text(&setup);
     done(&setup, &["chain", "set", "hosted/sonnet", "MiniMax", "qwen"]);
+    // What is said of a model goes where it goes.
+    let big = "        'lmstudio/minimax-m2.1-gs32', // the big one\n";
+    let other = "        'lmstudio/qwen3-8b',\n";
     let after = before
-        .replace("'lmstudio/minimax-m2.1-gs32', // the big one", "'hosted/sonnet', // the big one")
-        .replace(r#"["hosted/sonnet"]"#, r#"["lmstudio/minimax-m2.1-gs32", "lmstudio/qwen3-8b"]"#);
+        .replace("'lmstudio/minimax-m2.1-gs32', // the big one", "\"hosted/sonnet\",")
+        .replace(r#"["hosted/sonnet"]"#, &format!("[\n{big}{other}      ]"));
     assert_eq!(text(&setup), after);
-    turns(
-        &setup,
-        &["chain", "set", "hosted/sonnet", "Qwen", "MiniMax"],
-        r#"["lmstudio/minimax-m2.1-gs32", "lmstudio/qwen3-8b"]"#,
-        r#"["lmstudio/qwen3-8b", "lmstudio/minimax-m2.1-gs32"]"#,
-    );
-    turns(
-        &setup,
-        &["chain", "set", "hosted/sonnet", "MiniMax"],
-        r#"["lmstudio/qwen3-8b", "lmstudio/minimax-m2.1-gs32"]"#,
-        r#"["lmstudio/minimax-m2.1-gs32"]"#,
-    );
+    let order = ["chain", "set", "hosted/sonnet", "Qwen", "MiniMax"];
+    turns(&setup, &order, &format!("{big}{other}"), &format!("{other}{big}"));
+    turns(&setup, &["chain", "set", "hosted/sonnet", "MiniMax"], other, "");
     assert!(done(&setup, &["chain", "set", "hosted/sonnet", "MiniMax"]).contains("nothing to change"));
     assert!(fails(&setup, 1, &["chain", "set", "Qwen", "lmstudio/qwen3-8b"]).contains("twice"));
     assert!(fails(&setup, 1, &["chain", "set", "Qwen", "nobody"]).contains("nobody"));
