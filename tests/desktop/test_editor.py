@@ -92,8 +92,8 @@ class Editor(unittest.TestCase):
     EDITED = [
         ("contextWindow: 196608", "contextWindow: 131072"),
         ('{ alias: "MiniMax" }', '{ alias: "Mini" }'),
-        (f"primary: '{LOCAL}'", f"primary: '{HOSTED}'"),
-        (f'fallbacks: ["{HOSTED}",]', f'fallbacks: ["{LOCAL}",]'),
+        (f"primary: '{LOCAL}'", f'primary: "{HOSTED}"'),
+        (f'fallbacks: ["{HOSTED}",]', f"fallbacks: ['{LOCAL}',]"),
     ]
     ALIASED = [["\"cloud/gpt-5.2\": { alias: 'GPT' }, // dear!"], ["\"cloud/gpt-5.2\": { alias: 'Cloud' }, // dear!"]]
     PROVIDER = '[data-provider="lmstudio"]'

@@ -12,9 +12,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-use json5_edit::Step;
+use json5_edit::{Edit, Step};
+use pilotlight_config::connect::{Connector, Tool};
+use pilotlight_config::keys::{KeyPlace, NewKey, PrivateFile, Stores, prepare};
+use pilotlight_config::plan::{load, plan};
 use pilotlight_config::schema::{Version, refusals};
-use pilotlight_config::{ConfigLocation, ConfigStore, Diagnostic, Environment, Home, PRESETS, set_primary};
+use pilotlight_config::{
+    ConfigLocation, ConfigStore, Diagnostic, Environment, Home, PRESETS, Who, intents, set_primary, write,
+};
+use pilotlight_wire::{ModelRef, Secret};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -86,6 +92,10 @@ const NOT_TAKEN_BY_ALL: &[(&str, &[Version])] = &[
     ("commented.json5", &[]),
     ("february.json5", &[Version::February]),
     ("september.json5", &[Version::September]),
+    // The older version takes a key as a plain text alone; there a variable is written, which both take.
+    ("connected-newer.json5", &[Version::September]),
+    ("key-keychain.json5", &[Version::September]),
+    ("key-private-file.json5", &[Version::September]),
 ];
 
 #[tokio::test]
@@ -144,7 +154,141 @@ async fn written_by_us(folder: &Path) -> Vec<PathBuf> {
         files.push(path);
     }
     files.extend(presets(folder, &start));
+    files.extend(chains(folder));
+    files.extend(keys(folder));
+    files.extend(connected(folder));
     files
+}
+
+/// A configuration with a hosted and a local provider, by hand.
+const BY_HAND: &str = r#"{
+  META
+  agents: { defaults: { model: {
+    primary: "hosted/large", // costs money
+    fallbacks: [
+      // in the studio
+      "local/small", // free
+      "local/other",
+    ],
+  } } },
+  models: {
+    mode: "merge",
+    providers: {
+      local: {
+        baseUrl: "http://127.0.0.1:1234/v1", apiKey: "local", api: "openai-responses",
+        models: [
+          { id: "small", name: "Small", reasoning: false, input: ["text"], contextWindow: 32768, maxTokens: 4096,
+            cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 } },
+          { id: "other", name: "Other", reasoning: false, input: ["text"], contextWindow: 32768, maxTokens: 4096,
+            cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 } },
+        ],
+      },
+      hosted: {
+        baseUrl: "https://example.com/v1", apiKey: "${KEY}", api: "openai-completions",
+        models: [{ id: "large", name: "Large", reasoning: false, input: ["text"], contextWindow: 200000,
+          maxTokens: 8192, cost: { input: 1, output: 2, cacheRead: 0, cacheWrite: 0 } }],
+      },
+    },
+  },
+}
+"#;
+
+/// That text in a folder of its own, as OpenClaw's file. The newer version says that it wrote it.
+struct Desk {
+    environment: Environment,
+    location: ConfigLocation,
+}
+
+impl Desk {
+    fn new(folder: &Path, name: &str, newer: bool) -> Self {
+        let folder = folder.join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let meta = if newer { "meta: { lastTouchedVersion: '2026.9.6' }," } else { "// models" };
+        let path = folder.join(format!("{name}.json5"));
+        std::fs::write(&path, BY_HAND.replace("META", meta)).unwrap();
+        let environment = Environment::isolated(&folder, &[("KEY", "sk-of-the-test-0123456789")]);
+        Self { environment, location: ConfigLocation { path, openclaw: true, read_only: false } }
+    }
+
+    fn edit(self, edits: &[Edit]) -> PathBuf {
+        let plan = plan(&self.location, &self.environment, edits).unwrap();
+        assert!(!plan.changes.is_empty(), "{}", self.location.path.display());
+        write::commit(&self.location, &self.environment, &plan, Who::Command, "a test").unwrap();
+        self.location.path
+    }
+}
+
+/// The chain of each template, and after the primary and a fallback changed places.
+fn chains(folder: &Path) -> Vec<PathBuf> {
+    let chain = |name: &str, models: &[&str]| {
+        let desk = Desk::new(folder, name, false);
+        let loaded = load(&desk.location, &desk.environment);
+        let models: Vec<ModelRef> = models.iter().map(|model| model.parse().unwrap()).collect();
+        let edits = intents::set_chain(&loaded.configuration.unwrap(), &loaded.value.unwrap(), &models).unwrap();
+        desk.edit(&edits)
+    };
+    let used = Desk::new(folder, "chain-used", false);
+    set_primary(&used.location, &used.environment, &"local/small".parse().unwrap(), Who::Command).unwrap();
+    let text = std::fs::read_to_string(&used.location.path).unwrap();
+    assert!(
+        text.contains("primary: \"local/small\", // free") && text.contains("\"hosted/large\", // costs money"),
+        "{text}"
+    );
+    vec![
+        chain("chain-hosted-first", &["hosted/large", "local/other", "local/small"]),
+        chain("chain-local-first", &["local/small", "local/other", "hosted/large"]),
+        chain("chain-swapped", &["local/other", "local/small", "hosted/large"]),
+        chain("chain-short", &["local/small"]),
+        used.location.path,
+    ]
+}
+
+/// A key in each of its places.
+fn keys(folder: &Path) -> Vec<PathBuf> {
+    [
+        ("key-keychain", KeyPlace::Keychain),
+        ("key-private-file", KeyPlace::PrivateFile),
+        ("key-variable", KeyPlace::Environment { variable: "KEY".to_owned() }),
+        ("key-file", KeyPlace::File),
+    ]
+    .map(|(name, place)| {
+        let desk = Desk::new(folder, name, true);
+        let store = std::sync::Arc::new(PrivateFile::new(&Home::from(&desk.environment)));
+        let stores = Stores { keychain: store.clone(), private_file: store };
+        let program = std::env::current_exe().unwrap();
+        let new = NewKey { provider: "local".to_owned(), place, key: None, program };
+        let key = (!matches!(new.place, KeyPlace::Environment { .. })).then(|| Secret::new("sk-other-0123456789"));
+        let new = NewKey { key, ..new };
+        let prepared = prepare(&desk.location, &desk.environment, &stores, &new, true).unwrap();
+        desk.edit(&prepared.edits)
+    })
+    .into()
+}
+
+/// OpenClaw connected to us, where it reads secret refs for sure and where it may not, and given back.
+fn connected(folder: &Path) -> Vec<PathBuf> {
+    [("connected-newer", true, false), ("connected-older", false, false), ("given-back", true, true)]
+        .map(|(name, newer, back)| {
+            let desk = Desk::new(folder, name, newer);
+            let settings = Home::from(&desk.environment).settings_file();
+            let connector = Connector {
+                environment: &desk.environment,
+                location: &desk.location,
+                settings: &settings,
+                base: "http://127.0.0.1:11235",
+            };
+            let before = std::fs::read_to_string(&desk.location.path).unwrap();
+            connector.connect(Tool::OpenClaw).unwrap();
+            let text = std::fs::read_to_string(&desk.location.path).unwrap();
+            assert!(text.contains("pilotlight/primary") && text.contains("\"hosted/large\", // costs money"), "{text}");
+            assert_eq!(text.contains("singleValue"), newer, "{text}");
+            if back {
+                connector.disconnect(Tool::OpenClaw).unwrap();
+                assert_eq!(std::fs::read_to_string(&desk.location.path).unwrap(), before);
+            }
+            desk.location.path
+        })
+        .into()
 }
 
 /// Every preset put into the starting configuration, with its own models or with one that a person names, and all of them

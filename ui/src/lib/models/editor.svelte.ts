@@ -314,25 +314,10 @@ export class Editor {
       if (turn !== this.#turn) return
       const error = toCommandError(thrown)
       if (error.code === 'conflict') this.#dispute(error, ours)
-      else if (error.code === 'bad-request' && this.#mixed) this.#giveBack()
       else this.refused = error
     } finally {
       if (turn === this.#turn) this.previewing = false
     }
-  }
-
-  /** Whether the form was used on a text that was typed and is not saved. */
-  get #mixed(): boolean {
-    const { text, edits } = bodyOf(this.draft)
-    return text !== undefined && edits !== undefined
-  }
-
-  /** An engine that cannot edit a text that is not saved: what was typed stays, and the form's change is taken back. */
-  #giveBack(): void {
-    const last = this.draft.changes.findLastIndex(isText)
-    this.draft = { ...this.draft, changes: this.draft.changes.slice(0, last + 1) }
-    this.value = this.preview?.value ?? this.value
-    this.note = 'Save what you typed in the text first; then the form goes on from there.'
   }
 
   async #write(doing: string, write: () => Promise<unknown>, done: string, then?: () => void): Promise<boolean> {
