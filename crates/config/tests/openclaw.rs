@@ -206,7 +206,8 @@ impl Desk {
         let meta = if newer { "meta: { lastTouchedVersion: '2026.9.6' }," } else { "// models" };
         let path = folder.join(format!("{name}.json5"));
         std::fs::write(&path, BY_HAND.replace("META", meta)).unwrap();
-        let environment = Environment::isolated(&folder, &[("KEY", "sk-of-the-test-0123456789")]);
+        let environment =
+            Environment::isolated(&folder, &[("KEY", "sk-of-the-test-0123456789"), ("LOCAL_KEY", "local")]);
         Self { environment, location: ConfigLocation { path, openclaw: true, read_only: false } }
     }
 
@@ -248,7 +249,7 @@ fn keys(folder: &Path) -> Vec<PathBuf> {
     [
         ("key-keychain", KeyPlace::Keychain),
         ("key-private-file", KeyPlace::PrivateFile),
-        ("key-variable", KeyPlace::Environment { variable: "KEY".to_owned() }),
+        ("key-variable", KeyPlace::Environment { variable: "LOCAL_KEY".to_owned() }),
         ("key-file", KeyPlace::File),
     ]
     .map(|(name, place)| {
