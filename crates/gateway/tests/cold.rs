@@ -243,36 +243,42 @@ async fn a_model_that_was_unloaded_unseen_is_loaded_and_asked_again() {
 
 #[tokio::test]
 async fn a_model_that_goes_while_it_is_asked_is_not_waited_for() {
-    for (state, code) in [
-        (loading(), "unloaded"),
-        (Readiness::Cold, "unloaded"),
-        (Readiness::Unreachable("connection refused".to_owned()), "unreachable"),
-    ] {
-        let stage = stage(Chat, true, Cold::Bridge).await;
-        // As of a runtime that loads on request: not a byte until that is done.
-        stage.local.control().fault(Fault::hang());
-        let local = stage.proxy.local.clone();
-        tokio::spawn(async move {
-            while local.troubles().is_empty() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            local.set("near/m", state);
-        });
-        let response = stage.proxy.send(Chat, ask(Chat, "primary", true)).await;
-        assert_eq!(header(&response, "x-pilotlight-attempts"), format!("near/m={code}; far/m=ok"));
-        assert_eq!(stage.proxy.local.troubles()[0], Trouble::Silent, "its runtime is asked to be looked at");
-    }
+    unhurried(async {
+        for (state, code) in [
+            (loading(), "unloaded"),
+            (Readiness::Cold, "unloaded"),
+            (Readiness::Unreachable("connection refused".to_owned()), "unreachable"),
+        ] {
+            let stage = stage(Chat, true, Cold::Bridge).await;
+            // As of a runtime that loads on request: not a byte until that is done.
+            stage.local.control().fault(Fault::hang());
+            let local = stage.proxy.local.clone();
+            tokio::spawn(async move {
+                while local.troubles().is_empty() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                local.set("near/m", state);
+            });
+            let response = stage.proxy.send(Chat, ask(Chat, "primary", true)).await;
+            assert_eq!(header(&response, "x-pilotlight-attempts"), format!("near/m={code}; far/m=ok"));
+            assert_eq!(stage.proxy.local.troubles()[0], Trouble::Silent, "its runtime is asked to be looked at");
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_model_that_keeps_saying_no_is_not_asked_for_ever() {
-    let stage = stage(Chat, false, Cold::Bridge).await;
-    let none = serde_json::json!({"error": {"message": "No models loaded. Please load a model", "code": null}});
-    stage.local.control().fault(Fault::status_with_body(404, none));
-    let response = stage.proxy.send(Chat, ask(Chat, "primary", false)).await;
-    assert_eq!(response.status(), 404, "the only candidate's own error");
-    assert_eq!(header(&response, "x-pilotlight-attempts"), "near/m=not-loaded; near/m=not-loaded");
-    assert_eq!(stage.local.requests().len(), 2);
+    unhurried(async {
+        let stage = stage(Chat, false, Cold::Bridge).await;
+        let none = serde_json::json!({"error": {"message": "No models loaded. Please load a model", "code": null}});
+        stage.local.control().fault(Fault::status_with_body(404, none));
+        let response = stage.proxy.send(Chat, ask(Chat, "primary", false)).await;
+        assert_eq!(response.status(), 404, "the only candidate's own error");
+        assert_eq!(header(&response, "x-pilotlight-attempts"), "near/m=not-loaded; near/m=not-loaded");
+        assert_eq!(stage.local.requests().len(), 2);
+    })
+    .await;
 }
 
 #[tokio::test]
