@@ -88,18 +88,14 @@ describe('typing in the text', () => {
     expect(editor.draft.changes).toHaveLength(1)
   })
 
-  test('an edit by the form goes on top, or is given back by an engine that cannot do that', async () => {
+  test('an edit by the form goes on top', async () => {
     editor.type(PATH, config.text.replace('alias: "Opus"', 'alias: "Claude"'))
     await settle()
     editor.edit('Mode', [MODE])
     await settle()
     expect(asked('preview').at(-1)?.[1]).toMatchObject({ file: PATH, edits: [{ path: 'models.mode' }] })
     expect(editor.preview?.files[0]?.text).toMatch(/Claude[^]*mode: "replace"/)
-    config.failNext = { name: 'preview', error: new CommandError('bad-request', 'Either edits, or a text.') }
-    editor.edit('Primary', [PRIMARY])
-    await settle()
-    expect(editor.note).toContain('Save what you typed')
-    expect(editor.draft.changes).toHaveLength(1)
+    expect(editor.draft.changes).toHaveLength(2)
     expect(editor.refused).toBeNull()
   })
 
