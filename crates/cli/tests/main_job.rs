@@ -35,9 +35,8 @@ async fn a_cold_model_is_bridged_and_the_next_request_is_local() {
     assert!(bridged.headers()["x-pilotlight-attempts"].to_str().unwrap().contains("lmstudio/minimax-m2.1-gs32="));
     let answer = bridged.text().await.unwrap();
     assert!(text(&events(&answer)).contains("sonnet"), "{answer}");
-    let state = setup.json(&["status", "--json"]);
+    let state = setup.wait_for("the light", |state| state["light"] == "hosted");
     assert_eq!(state_of(&state, "lmstudio/minimax-m2.1-gs32"), "loading", "it was answered before the load was done");
-    assert_eq!(state["light"], "hosted");
 
     setup.wait_for("the load", |state| state_of(state, "lmstudio/minimax-m2.1-gs32") == "warm");
     let answer = serving.stream(&client, "primary").await;

@@ -580,36 +580,9 @@ proptest! {
 }
 
 #[test]
-fn a_number_keeps_its_digits_wherever_it_goes() {
-    use pilotlight_wire::translate::compat::Compat;
-    use pilotlight_wire::translate::{Upstream, read_request, write_request};
+fn a_number_keeps_its_digits_in_an_answer() {
     let number = "115792089237316195423570985008687907853269984665640564039457584007913129639935";
     let body = whole(Messages, &opening(), &answer(&[call("c", "f", &[&format!("{{\"a\":{number}}}")])], Finish::Stop));
     let body = String::from_utf8(body.unwrap().to_vec()).unwrap();
     assert!(body.contains(&format!("\"input\":{{\"a\":{number}}}")), "{body}");
-    let asked = format!(
-        r#"{{"model":"m","max_tokens":9,"tools":[{{"name":"f","input_schema":{{"type":"object","maximum":{number}}}}}],"messages":[{{"role":"user","content":"q"}},{{"role":"assistant","content":[{{"type":"tool_use","id":"c","name":"f","input":{{"a":{number}}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"c","content":"r"}}]}}]}}"#
-    );
-    let prompt = read_request(Messages, asked.as_bytes()).unwrap();
-    for api in [
-        pilotlight_wire::UpstreamApi::OpenaiResponses,
-        pilotlight_wire::UpstreamApi::OpenaiCompletions,
-        pilotlight_wire::UpstreamApi::AnthropicMessages,
-        pilotlight_wire::UpstreamApi::GoogleGenerativeAi,
-        pilotlight_wire::UpstreamApi::Ollama,
-    ] {
-        let to = Upstream {
-            api: api.clone(),
-            provider: "p".to_owned(),
-            model: "m".to_owned(),
-            max_tokens: None,
-            vendor: false,
-            images: None,
-            compat: Compat::default(),
-        };
-        let sent = write_request(&prompt, &to).unwrap();
-        let sent = String::from_utf8(sent.body.to_vec()).unwrap();
-        assert_eq!(sent.matches(number).count(), 2, "{api:?}: {sent}");
-        serde_json::from_str::<&serde_json::value::RawValue>(&sent).unwrap();
-    }
 }
