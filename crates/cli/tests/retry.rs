@@ -31,6 +31,14 @@ async fn a_rate_limited_model_is_shown_passed_over_and_asked_again() {
     assert_eq!(state["cooldowns"][0]["model"], "hosted/sonnet");
     assert_eq!((&state["light"], &state["answering"]), (&json!("warm"), &json!("lmstudio/minimax-m2.1-gs32")));
     assert!(state["status"].as_str().unwrap().ends_with("· Sonnet is cooling down"), "{}", state["status"]);
+    let notice = &state["notices"][0];
+    assert_eq!(
+        (&notice["kind"], &notice["title"]),
+        (&json!("passed-over"), &json!("Sonnet is passed over")),
+        "{state}"
+    );
+    let body = notice["body"].as_str().unwrap();
+    assert!(body.starts_with("429: ") && body.ends_with(" answers until it is well again."), "{body}");
     let shown = String::from_utf8(setup.run(&["status"]).stdout).unwrap();
     assert!(
         shown.contains("Cooling down   hosted/sonnet: 429: ") && shown.contains("`pilotlight retry` ends it"),
@@ -53,4 +61,52 @@ async fn a_rate_limited_model_is_shown_passed_over_and_asked_again() {
     assert_eq!(answer.headers()["x-pilotlight-attempts"], "hosted/sonnet=ok");
     let nothing = String::from_utf8(setup.run(&["retry"]).stdout).unwrap();
     assert_eq!(nothing, "Nothing was cooling down\n");
+}
+
+#[tokio::test]
+async fn a_hosted_primary_that_fails_and_is_well_again_is_told() {
+    let first = SimulatorProcess::start(&["openai", "--key", HOSTED_KEY]);
+    let second = SimulatorProcess::start(&["openai", "--key", HOSTED_KEY]);
+    let provider = |address: &str, id: &str| {
+        format!(
+            "{{ baseUrl: '{address}/v1', apiKey: '{HOSTED_KEY}', api: 'openai-completions', \
+             models: [{{ id: '{id}', name: '{id}' }}] }}"
+        )
+    };
+    let config = format!(
+        "{{ models: {{ providers: {{ one: {}, two: {} }} }}, \
+         agents: {{ defaults: {{ model: {{ primary: 'one/gpt-5.2', fallbacks: ['two/gpt-5.1'] }} }} }} }}",
+        provider(&first.address, "gpt-5.2"),
+        provider(&second.address, "gpt-5.1"),
+    );
+    let settings = "{ providers: { one: { location: 'hosted' }, two: { location: 'hosted' } } }";
+    let setup = Setup::new(&config, settings);
+    let serving = setup.serve();
+    let client = reqwest::Client::new();
+    setup.wait_for("the start", |state| state["status"] == "gpt-5.2 · hosted");
+    let fault = json!({"fault": "status", "status": 500, "times": 4});
+    let set = client.post(format!("{}/_sim/faults", first.control)).json(&fault).send().await.unwrap();
+    assert!(set.status().is_success(), "{}", set.text().await.unwrap());
+    for _ in 0..4 {
+        let answer = serving.stream(&client, "primary").await;
+        assert_eq!(answer.headers()["x-pilotlight-model"], "two/gpt-5.1");
+        answer.text().await.unwrap();
+    }
+    let state = setup.wait_for("the breaker", |state| state["cooldowns"][0]["cause"] == "failures");
+    assert_eq!(state["status"], "gpt-5.1 · hosted · gpt-5.2 is cooling down");
+    assert_eq!((&state["light"], &state["answering"]), (&json!("hosted"), &json!("two/gpt-5.1")));
+    let state = setup.wait_for("the notice", |state| state["notices"][0]["kind"] == "passed-over");
+    assert_eq!(state["notices"][0]["title"], "gpt-5.2 is passed over");
+    let body = state["notices"][0]["body"].as_str().unwrap();
+    assert!(body.starts_with("500: ") && body.ends_with(". gpt-5.1 answers until it is well again."), "{body}");
+
+    // While it rests it is passed over; where nobody else is left it is tried, and told when it is well.
+    serving.stream(&client, "primary").await.text().await.unwrap();
+    drop(second);
+    let answer = serving.stream(&client, "primary").await;
+    assert_eq!(answer.headers()["x-pilotlight-model"], "one/gpt-5.2");
+    answer.text().await.unwrap();
+    let state = setup.wait_for("its return", |state| state["notices"][0]["kind"] == "back");
+    assert_eq!(state["notices"][0]["title"], "gpt-5.2 is back");
+    assert_eq!(state["status"], "gpt-5.2 · hosted");
 }
