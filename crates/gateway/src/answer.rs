@@ -19,6 +19,7 @@ use pilotlight_wire::{ClientApi, Location};
 use tokio::time::{Instant, sleep_until};
 
 use crate::attempt::{Held, HeldStream, WholeAnswer};
+use crate::code::Code;
 use crate::events::Outcome;
 use crate::exchange::Exchange;
 use crate::plan::Plan;
@@ -190,6 +191,13 @@ fn exhausted_error(asked: &str, record: &Record, exhausted: &Exhausted) -> ApiEr
     if let Some(overflow) = &exhausted.overflow {
         let message = format!("{overflow}. {message}");
         return ApiError::new(ErrorKind::InvalidRequest, "context_length_exceeded", message);
+    }
+    // What nobody's API has words for is the client's to change: to try it again would not help.
+    if let Some((_, first)) = exhausted.misses.first()
+        && exhausted.misses.iter().all(|(_, miss)| miss.code == Code::Untranslatable)
+    {
+        let code = first.failure.as_ref().and_then(|failure| failure.code.clone());
+        return ApiError::new(ErrorKind::InvalidRequest, code.unwrap_or_else(|| "invalid_request".to_owned()), message);
     }
     // What only one candidate says of the request itself is the client's to mend.
     if let [(_, miss)] = exhausted.misses.as_slice()

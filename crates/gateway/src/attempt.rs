@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
-use pilotlight_wire::Usage;
 use pilotlight_wire::body::RequestHead;
 use pilotlight_wire::signal::{Answer, Silence, StreamReader, read_body};
 use pilotlight_wire::sse::Frame;
+use pilotlight_wire::translate::dated::without_refused;
 use pilotlight_wire::translate::sanitise::sanitise;
 use pilotlight_wire::translate::stream::translate_answer;
+use pilotlight_wire::{UpstreamApi, Usage};
 use tokio::time::Instant;
 
 use crate::answered_by::of_json;
 use crate::aside::aside;
 use crate::clients::{AnswerBody, Post};
 use crate::code::Code;
-use crate::crossing::{Way, remember, upstream_of, way};
+use crate::crossing::{Way, is_vendor, note_dropped, remember, upstream_of, way};
 use crate::exchange::{Exchange, Incoming};
 use crate::hold::hold;
 use crate::routes::Target;
@@ -82,7 +83,7 @@ pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, 
     let timing = exchange.timing();
     let streaming = exchange.streaming();
     let patience = if streaming { target.first_content } else { target.first_content.saturating_mul(timing.whole) };
-    let (way, post) = {
+    let (way, post, dropped) = {
         let incoming = exchange.incoming();
         aside(incoming.body.len(), || prepared(exchange, &incoming, target))?
     };
@@ -90,7 +91,8 @@ pub async fn attempt(exchange: &Exchange, target: &Arc<Target>) -> Result<Held, 
     let sent = exchange.gateway.clients.post(target, timing, &post);
     let response = patiently(exchange, target, patience, "no answer", sent).await??;
     let status = response.status();
-    let headers = upstream::answered(response.headers());
+    let mut headers = upstream::answered(response.headers());
+    note_dropped(&mut headers, &dropped);
     if !status.is_success() {
         // The time of its body does not count: the status alone is the failure.
         let body = tokio::time::timeout(ERROR_TIME, read(response.into_body(), LARGEST_ERROR)).await;
@@ -151,30 +153,51 @@ fn read_whole(
     }
 }
 
-/// What is sent, and in which API.
-fn prepared(exchange: &Exchange, incoming: &Incoming, target: &Target) -> Result<(Way, Post), Miss> {
+/// What is sent, in which API, and what was left out of a body that passes.
+fn prepared(exchange: &Exchange, incoming: &Incoming, target: &Target) -> Result<(Way, Post, Vec<&'static str>), Miss> {
     let way = way(exchange, incoming, target)?;
     let unsendable = |why| Miss::new(Code::Key, why);
-    let post = match &way {
-        Way::Straight(previous) => Post {
-            url: upstream::address(target, exchange.api, exchange.query.as_deref()),
-            headers: upstream::headers(target, &incoming.headers).map_err(unsendable)?,
-            body: straight_body(exchange, &incoming.body, target, previous.as_deref()),
-        },
-        Way::Across(crossing) => Post {
-            url: upstream::address_across(target, &crossing.outgoing),
-            headers: upstream::headers_across(target, &incoming.headers, &crossing.outgoing).map_err(unsendable)?,
-            body: crossing.outgoing.body.clone(),
-        },
-    };
-    Ok((way, post))
+    Ok(match &way {
+        Way::Straight(previous) => {
+            let (body, dropped) = dated_body(incoming, target);
+            let post = Post {
+                url: upstream::address(target, exchange.api, exchange.query.as_deref()),
+                headers: upstream::headers(target, &incoming.headers).map_err(unsendable)?,
+                body: straight_body(exchange, &body, target, previous.as_deref()),
+            };
+            (way, post, dropped)
+        }
+        Way::Across(crossing) => {
+            let post = Post {
+                url: upstream::address_across(target, &crossing.outgoing),
+                headers: upstream::headers_across(target, &incoming.headers, &crossing.outgoing).map_err(unsendable)?,
+                body: crossing.outgoing.body.clone(),
+            };
+            (way, post, Vec::new())
+        }
+    })
+}
+
+/// The body without what Anthropic refuses in the version that the client asks for.
+fn dated_body(incoming: &Incoming, target: &Target) -> (Bytes, Vec<&'static str>) {
+    let version = incoming.headers.get("anthropic-version").and_then(|version| version.to_str().ok());
+    let anthropic = target.api == UpstreamApi::AnthropicMessages && is_vendor(target);
+    match version.filter(|_| anthropic).and_then(|version| without_refused(version, &incoming.body)) {
+        Some((body, dropped)) => (body.into(), dropped),
+        None => (incoming.body.clone(), Vec::new()),
+    }
 }
 
 /// The body as it came, with the upstream's own name of the model, and without what only another provider can read.
 fn straight_body(exchange: &Exchange, body: &Bytes, target: &Target, previous: Option<&str>) -> Bytes {
     let provenance = &exchange.gateway.provenance;
     let cleared = sanitise(exchange.api, body, &upstream_of(target), &|value| provenance.writer(value));
-    match cleared.map(Bytes::from).and_then(|body| RequestHead::read(&body).ok().map(|head| (head, body))) {
+    let changed = match cleared {
+        Some(cleared) => Some(Bytes::from(cleared)),
+        // What the head knows of the places in a body holds for the body as it came.
+        None => (body.len() != exchange.incoming().body.len()).then(|| body.clone()),
+    };
+    match changed.and_then(|body| RequestHead::read(&body).ok().map(|head| (head, body))) {
         Some((head, body)) => head.rewritten(&body, &target.upstream_id, previous),
         None => exchange.head.rewritten(body, &target.upstream_id, previous),
     }
@@ -222,4 +245,28 @@ pub async fn read_pending(mut source: Source) -> Bytes {
     let more = async { while source.pending().len() < LARGEST_ERROR && source.fill().await.unwrap_or(false) {} };
     let _ = tokio::time::timeout(ERROR_TIME, more).await;
     Bytes::copy_from_slice(source.pending())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::target;
+
+    #[test]
+    fn what_anthropic_refuses_in_a_version_is_left_out_for_it_alone() {
+        let body = Bytes::from_static(br#"{"model":"primary","temperature":0.5,"max_tokens":9}"#);
+        let left = |base: &str, version: &'static str| {
+            let api = UpstreamApi::AnthropicMessages;
+            let target = Target { base_url: base.parse().unwrap(), api, ..(*target("a/b")).clone() };
+            let headers = HeaderMap::from_iter([("anthropic-version".parse().unwrap(), version.parse().unwrap())]);
+            let incoming = Incoming::kept(body.clone(), headers).into_inner().unwrap().unwrap();
+            let (left, dropped) = dated_body(&incoming, &target);
+            assert_eq!(dropped == ["temperature"], left != body);
+            String::from_utf8(left.to_vec()).unwrap()
+        };
+        let anthropic = "https://api.anthropic.com";
+        assert_eq!(left(anthropic, "2026-10-21"), r#"{"model":"primary","max_tokens":9}"#);
+        assert_eq!(left(anthropic, "2023-06-01"), body);
+        assert_eq!(left("http://127.0.0.1:1234", "2026-10-21"), body);
+    }
 }

@@ -1,11 +1,13 @@
 //! One attempt at an upstream that speaks another API than the client: the request written for it, and what is needed to
 //! write its answer for the client. Where both speak the same, nothing of this is touched.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use pilotlight_wire::error::{ApiError, ErrorKind};
+use pilotlight_wire::failure::Failure;
 use pilotlight_wire::translate::history::{answered, conversation, resume};
 use pilotlight_wire::translate::{Asked, Event, Names, Opening, Outgoing, Prompt, Turn, Upstream};
 use pilotlight_wire::translate::{count::estimate_tokens, read_request, write_request};
@@ -72,7 +74,7 @@ pub fn way(exchange: &Exchange, incoming: &Incoming, target: &Target) -> Result<
     let understood = incoming.understood(exchange).as_ref().map_err(|error| own_mistake(error, exchange.api))?;
     let upstream = upstream_of(target);
     let mut outgoing =
-        write_request(&understood.prompt, &upstream).map_err(|error| Miss::new(Code::Untranslatable, error.message))?;
+        write_request(&understood.prompt, &upstream).map_err(|error| unsayable(error.code, error.message))?;
     let asked = Asked::of(&understood.prompt, &upstream, &outgoing.names);
     let asked = asked.keeping(&understood.prompt, &mut outgoing.notes);
     let opening = Opening {
@@ -143,7 +145,13 @@ fn not_found(id: &str, why: &str) -> ApiError {
 }
 
 fn kept_by(id: &str, provider: &str) -> Miss {
-    Miss::new(Code::Untranslatable, format!("the conversation of {id:?} is kept by {provider}"))
+    unsayable("previous_response_not_found".into(), format!("the conversation of {id:?} is kept by {provider}"))
+}
+
+/// What the request says has no words in the target's API.
+fn unsayable(code: Cow<'static, str>, message: String) -> Miss {
+    let failure = Failure { code: Some(code.into_owned()), message: message.clone() };
+    Miss { failure: Some(failure), ..Miss::new(Code::Untranslatable, message) }
 }
 
 /// The client's own mistake, told in its own form: no other candidate would make it right.
@@ -197,7 +205,7 @@ pub fn upstream_of(target: &Target) -> Upstream {
 }
 
 /// Whether the upstream is the vendor of its API itself.
-fn is_vendor(target: &Target) -> bool {
+pub fn is_vendor(target: &Target) -> bool {
     let vendor = match target.api {
         UpstreamApi::OpenaiResponses | UpstreamApi::OpenaiCompletions => "api.openai.com",
         UpstreamApi::AnthropicMessages => "api.anthropic.com",
@@ -214,9 +222,14 @@ impl Crossing {
         let kind = if streaming { "text/event-stream" } else { "application/json" };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         let dropped: Vec<&str> = self.outgoing.notes.iter().map(pilotlight_wire::translate::Note::name).collect();
-        if !dropped.is_empty() {
-            headers.insert(DROPPED, ascii(&dropped.join(", ")));
-        }
+        note_dropped(&mut headers, &dropped);
         headers
+    }
+}
+
+/// Says in an answer's headers what of its request was left out.
+pub fn note_dropped(headers: &mut HeaderMap, names: &[&str]) {
+    if !names.is_empty() {
+        headers.insert(DROPPED, ascii(&names.join(", ")));
     }
 }

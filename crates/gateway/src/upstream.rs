@@ -9,6 +9,7 @@ use pilotlight_wire::translate::Outgoing;
 use pilotlight_wire::{ClientApi, Secret, UpstreamApi};
 use url::{Host, Url};
 
+use crate::crossing::is_vendor;
 use crate::routes::Target;
 use crate::serve::Listening;
 
@@ -94,6 +95,9 @@ pub fn forwarded(client: &HeaderMap) -> HeaderMap {
 /// When the key or a configured header holds characters that no header may hold; says which, not what.
 pub fn headers(target: &Target, forwarded: &HeaderMap) -> Result<HeaderMap, String> {
     let mut headers = forwarded.clone();
+    if !takes_betas(target) {
+        headers.remove("anthropic-beta");
+    }
     if target.api == UpstreamApi::AnthropicMessages {
         let version = HeaderName::from_static("anthropic-version");
         headers.entry(version).or_insert(HeaderValue::from_static(ANTHROPIC_VERSION));
@@ -112,6 +116,13 @@ pub fn headers(target: &Target, forwarded: &HeaderMap) -> Result<HeaderMap, Stri
         headers.insert(parsed, secret(value).ok_or_else(wrong)?);
     }
     Ok(headers)
+}
+
+/// Whether a server knows Anthropic's betas: Anthropic, and what stands before a Claude. Others refuse the whole request
+/// for a beta that they do not know, and so does Bedrock.
+fn takes_betas(target: &Target) -> bool {
+    let bedrock = target.base_url.domain().is_some_and(|host| host.contains("bedrock"));
+    is_vendor(target) || !bedrock && target.upstream_id.to_ascii_lowercase().contains("claude")
 }
 
 fn secret(text: &Secret) -> Option<HeaderValue> {
@@ -268,6 +279,34 @@ mod tests {
         assert!(anthropic.get("authorization").is_none());
         let broken = Target { key: Some(Secret::new("k\n")), ..(*target("a/b")).clone() };
         assert!(!headers(&broken, &HeaderMap::new()).unwrap_err().contains("k\n"));
+    }
+
+    #[test]
+    fn betas_go_to_those_who_know_them() {
+        let client = HeaderMap::from_iter([(
+            HeaderName::from_static("anthropic-beta"),
+            HeaderValue::from_static("context-management-2025-06-27"),
+        )]);
+        let table = [
+            ("https://api.anthropic.com", "claude-opus-5", true),
+            ("https://api.anthropic.com", "a-new-name", true),
+            ("https://gateway.example/anthropic", "anthropic/Claude-opus-5", true),
+            ("https://bedrock-runtime.us-east-1.amazonaws.com", "us.anthropic.claude-opus-5", false),
+            ("https://api.deepseek.com/anthropic", "deepseek-chat", false),
+            ("http://127.0.0.1:1234", "minimax-m2.1", false),
+        ];
+        for (base, model, goes) in table {
+            let target = Target {
+                base_url: base.parse().unwrap(),
+                upstream_id: model.to_owned(),
+                api: UpstreamApi::AnthropicMessages,
+                ..(*target("a/b")).clone()
+            };
+            assert_eq!(headers(&target, &client).unwrap().contains_key("anthropic-beta"), goes, "{base} {model}");
+            let own = vec![("anthropic-beta".to_owned(), Secret::new("own"))];
+            let target = Target { headers: own, ..target };
+            assert_eq!(headers(&target, &client).unwrap().get("anthropic-beta").unwrap(), "own", "as configured");
+        }
     }
 
     #[test]

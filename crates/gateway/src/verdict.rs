@@ -119,7 +119,11 @@ impl Miss {
 
 fn said(failure: &Failure) -> String {
     match &failure.code {
-        Some(code) if *code != failure.message => format!("{} ({code})", failure.message),
+        Some(code) if *code != failure.message => {
+            // The bracket belongs to the sentence.
+            let message = failure.message.strip_suffix('.').unwrap_or(&failure.message);
+            format!("{message} ({code})")
+        }
         _ => failure.message.clone(),
     }
 }

@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod compat;
 pub mod count;
+pub mod dated;
 pub mod event;
 mod exact;
 pub mod history;

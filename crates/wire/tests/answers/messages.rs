@@ -136,6 +136,13 @@ fn a_message_that_begins_twice_has_one_start() {
 }
 
 #[test]
+fn nothing_follows_the_end() {
+    let surplus = [message_start(), words("b"), stop_block(), json!({"type": "error", "error": {"message": "late"}})];
+    let whole = [vec![message_start(), words("a")], end("end_turn"), surplus.to_vec(), end("max_tokens")].concat();
+    assert_eq!(read(&whole), ["start msg_1 m", "text a", "finish Stop"]);
+}
+
+#[test]
 fn a_call_that_begins_anew_goes_on_where_it_broke_off() {
     let again = |first: &str, second: &[&str]| {
         let mut payloads =
