@@ -54,13 +54,15 @@ class Hands:
     def place(self, selector, text=""):
         """The middle of the first element that fits, on the screen, once it is there, at rest, and nothing lies over it."""
 
-        last = None
+        last, since = None, time.monotonic()
 
         def seen():
             # A page that is still moving is pointed at once it rests.
-            nonlocal last
+            nonlocal last, since
             before, last = last, self.window.script(PLACE, selector, text)
-            return last if last and last["seen"] and last == before else None
+            if last != before:
+                since = time.monotonic()
+            return last if last and last["seen"] and time.monotonic() - since > 0.15 else None
 
         found = until(f"{selector} with {text!r} can be pointed at", seen, 10)
         return self.corner[0] + round(found["x"]), self.corner[1] + round(found["y"])

@@ -160,6 +160,8 @@ class Editor(unittest.TestCase):
         hands.click("dialog li label", GLM)
         hands.click("dialog button.primary", "Add the model")
         hands.click(".page-head button", "Review and save")
+        # The dialog grows by the lines it shows, and what is below them moves.
+        until("the difference is shown", lambda: GLM in "".join(self.window.script(DIFF)[1]))
         hands.click("dialog button.primary", "Save")
         self.check_added(original)
         self.rests()

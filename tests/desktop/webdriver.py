@@ -3,12 +3,15 @@
 Protocol: https://www.w3.org/TR/webdriver2/. `webkitgtk:browserOptions` names the program that holds the web view.
 """
 
+import contextlib
 import json
+import os
+import signal
 import socket
 import subprocess
 import time
 
-from world import request
+from world import alive, family, request, until
 
 
 class Window:
@@ -57,9 +60,16 @@ class Window:
 
     def close(self):
         """Ends the session, and the program with it."""
+        program = next((pid for pid, _name in family(self.driver.pid)), None)
         try:
             self._call("DELETE", self.session)
         finally:
+            # The driver ends the program some time after its answer, or never if it is ended first itself; then the
+            # window would lie over those of the tests that come after.
+            if program is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(program, signal.SIGTERM)
+                until("the program has ended", lambda: not alive(program))
             self._stop()
 
     def _stop(self):

@@ -148,9 +148,23 @@ class World(contextlib.ExitStack):
         return request(endpoint.netloc, "POST", path, body, headers)
 
     def windows(self):
-        """The X numbers of the program's windows that can be seen."""
+        """The X numbers of the program's windows that can be seen: those of processes that this test started."""
         found = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", "^Pilot Light$"], capture_output=True, text=True)
-        return found.stdout.split()
+        ours = {str(pid) for pid, _name in family(os.getpid())}
+        owner = lambda window: subprocess.run(["xdotool", "getwindowpid", window], capture_output=True, text=True).stdout.strip()
+        return [window for window in found.stdout.split() if owner(window) in ours]
+
+    def close_window(self):
+        """Closes the program's window as a person does, with the window manager's own key."""
+        def gone():
+            # A window that has only just come may lose the focus again to what comes after it: then the key is pressed anew.
+            for window in (windows := self.windows()):
+                subprocess.run(["xdotool", "windowactivate", "--sync", window], timeout=10, capture_output=True)
+                subprocess.run(["xdotool", "key", "alt+F4"], check=True)
+                time.sleep(1)
+            return not windows
+
+        until("the window is gone", gone)
 
     def web_processes(self):
         """The web view's processes that belong to the program."""
@@ -223,20 +237,54 @@ def end(process):
             process.wait()
 
 
+def end_group(process):
+    """Ends a process that was started as a session of its own, and all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def waiting(pid):
+    """What each thread of a process and of its children waits for, as far as the kernel tells."""
+    lines = []
+    for process, name in [(pid, "-"), *family(pid)]:
+        for thread in Path(f"/proc/{process}/task").glob("*"):
+            with contextlib.suppress(OSError):
+                call = (thread / "syscall").read_text().split()[0]
+                lines.append(f"{process} {name}: {(thread / 'comm').read_text().strip()} in call {call}, {(thread / 'wchan').read_text()}")
+    return "\n".join(lines)
+
+
+def alive(pid):
+    """Whether a process still runs."""
+    try:
+        return (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]) != "Z"
+    except OSError:
+        return False
+
+
 def descendants(pid):
     """The names of a process's children, and theirs."""
+    return [name for _pid, name in family(pid)]
+
+
+def family(pid):
+    """The number and the name of each of a process's children, and theirs."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 name, _, rest = (entry / "stat").read_text().partition("(")[2].rpartition(")")
                 parents.setdefault(int(rest.split()[1]), []).append((int(entry.name), name))
-    names, todo = [], [pid]
+    found, todo = [], [pid]
     while todo:
-        for child, name in parents.get(todo.pop(), []):
-            names.append(name)
-            todo.append(child)
-    return names
+        children = parents.get(todo.pop(), [])
+        found += children
+        todo += [child for child, _name in children]
+    return found
 
 
 def press(tray, label):
