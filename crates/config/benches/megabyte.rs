@@ -10,6 +10,10 @@ use json5_edit::{Document, Edit, Expected, Path};
 use pilotlight_config::{ConfigLocation, Environment, Severity, plan, read};
 use serde_json::Value;
 
+/// The programs' own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const RUNS: usize = 15;
 
 /// What the whole of it may take.
