@@ -5,31 +5,33 @@ use std::process::ExitCode;
 
 use pilotlight_config::diagnostic::{Diagnostic, Severity};
 use pilotlight_config::rules::Surroundings;
-use pilotlight_config::{ConfigLocation, Environment, Home, Who, check as reading, settings_store, store};
+use pilotlight_config::{ConfigLocation, Environment, Home, Who, check as reading, plan, settings_store, store};
+use pilotlight_wire::ModelRef;
 use serde_json::json;
 
 use crate::FileArguments;
+use crate::config_edit::failure;
+use crate::config_show::concealed_diff;
+use crate::config_words::model_called;
 use crate::output::{Failure, print, show};
 use crate::remote;
 
 /// `pilotlight use MODEL`
-pub(crate) fn use_model(name: &str, files: &FileArguments, json: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn use_model(name: &str, file: Option<&Path>, dry_run: bool, json: bool) -> Result<ExitCode, Failure> {
     let environment = Environment::of_process();
-    let location = ConfigLocation::find(&environment, &Home::from(&environment), files.config.as_deref());
-    let read = reading::read(&location, &environment);
-    let Some(configuration) = read.result else {
-        return Err(broken(&read.diagnostics, &location));
+    let location = ConfigLocation::find(&environment, &Home::from(&environment), file);
+    let loaded = plan::load(&location, &environment);
+    let Some(configuration) = loaded.configuration else {
+        return Err(broken(&loaded.reading.diagnostics, &location));
     };
-    let Some(model) = configuration.resolve(name) else {
-        let known =
-            configuration.upstreams().map(|upstream| upstream.title().to_owned()).collect::<Vec<_>>().join(", ");
-        return Err(Failure::new(
-            "unknown-model",
-            format!("no model or alias is called {name:?} in {}: there is {known}", location.path.display()),
-        ));
-    };
-    let change = store::set_primary(&location, &environment, &model, Who::Command)
-        .map_err(|error| Failure::new("configuration", error.to_string()))?;
+    let model = model_called(&configuration, name)?;
+    if dry_run {
+        let plan = store::plan_primary(&location, &environment, &model).map_err(failure)?.map(|(plan, _)| plan);
+        let diff = concealed_diff(plan.as_ref().map_or(&[], |plan| &plan.changes));
+        let value = json!({ "model": model, "written": false, "diff": diff });
+        return show(json, &value, || if diff.is_empty() { already(&model) } else { diff.clone() });
+    }
+    let change = store::set_primary(&location, &environment, &model, Who::Command).map_err(failure)?;
     let value = json!({
         "model": model,
         "file": change.path,
@@ -39,12 +41,16 @@ pub(crate) fn use_model(name: &str, files: &FileArguments, json: bool) -> Result
         "after": change.after,
     });
     show(json, &value, || match (&change.before, change.line) {
-        (_, 0) => format!("{model} is the primary already\n"),
+        (_, 0) => already(&model),
         (Some(before), line) => {
             format!("{model} is the primary now, in place of {before} ({}:{line})\n", change.path.display())
         }
         (None, line) => format!("{model} is the primary now ({}:{line})\n", change.path.display()),
     })
+}
+
+fn already(model: &ModelRef) -> String {
+    format!("{model} is the primary already\n")
 }
 
 /// `pilotlight config check [FILE]`

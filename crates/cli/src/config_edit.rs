@@ -6,17 +6,18 @@ use std::process::ExitCode;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Subcommand};
-use json5_edit::{Document, Edit, Expected, Path};
+use json5_edit::{Edit, Expected, Path};
 use pilotlight_config::diagnostic::Severity;
 use pilotlight_config::write::{self, Step, short};
 use pilotlight_config::{
     ConfigLocation, Diagnostic, Environment, Home, Loaded, ModelConfiguration, PRESETS, Plan, StoreError, Who, intents,
-    plan, presets,
+    is_variable_name, plan, presets,
 };
 use pilotlight_wire::ModelRef;
 use serde_json::{Value, json};
 
 use crate::config_show::{concealed_diff, differences, get, history};
+use crate::config_words::{model_called, value_of};
 use crate::output::{Failure, print, show};
 use crate::provider;
 
@@ -47,11 +48,12 @@ pub(crate) struct FileArguments {
 /// Subcommands of `pilotlight config` that read and edit values, or go through the history.
 #[derive(Subcommand)]
 pub(crate) enum EditCommand {
-    /// Print a value of the configuration
+    /// Print a value of the configuration, with what its included files hold
     Get {
         /// Dotted, with quotes in brackets for keys that hold dots or slashes:
-        /// agents.defaults.models["anthropic/claude-opus-4-6"].alias, models.providers.lmstudio.models[0].id
-        path: Path,
+        /// agents.defaults.models["anthropic/claude-opus-4-6"].alias, models.providers.lmstudio.models[0].id;
+        /// left out, the whole configuration
+        path: Option<Path>,
         /// Print keys too
         #[arg(long)]
         show_keys: bool,
@@ -64,7 +66,8 @@ pub(crate) enum EditCommand {
     Set {
         /// As for `config get`; an index right after an array's last item adds one
         path: Path,
-        /// JSON5, such as 8192, true, ["a", "b"] or { alias: "Opus" }; what cannot be read as JSON5 is taken as a string
+        /// JSON5, such as 8192, true, ["a", "b"] or { alias: "Opus" }; what is none is taken as a string, unless it
+        /// begins with a bracket or a quote
         #[arg(allow_hyphen_values = true)]
         value: String,
         #[command(flatten)]
@@ -180,6 +183,10 @@ pub(crate) enum ProviderCommand {
     },
 }
 
+/// How a provider that is there gets a model; ID stands for the provider's.
+const ADD_A_MODEL: &str =
+    "`pilotlight config set 'models.providers.ID.models[0]' '{ id: \"…\", name: \"…\" }'` adds one";
+
 fn presets_parser() -> PossibleValuesParser {
     PossibleValuesParser::new(PRESETS.iter().map(|preset| PossibleValue::new(preset.id).help(preset.description)))
 }
@@ -199,10 +206,13 @@ impl EditCommand {
 
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         match self {
-            Self::Get { path, show_keys, file } => get(&Bench::of(&file), &path, show_keys, file.json),
+            Self::Get { path, show_keys, file } => {
+                get(&Bench::of(&file), &path.unwrap_or_default(), show_keys, file.json)
+            }
             Self::Set { path, value, edit } => {
-                let label = format!("{path} set");
-                let value = value_of(&value);
+                let whole = path.steps().is_empty();
+                let label = if whole { "the whole configuration set".to_owned() } else { format!("{path} set") };
+                let value = value_of(&value)?;
                 Bench::of(&edit.file)
                     .edit(&edit, &label, |_, _| Ok(vec![Edit::Set { path, value, expected: Expected::Anything }]))
             }
@@ -235,7 +245,7 @@ impl AliasCommand {
             Self::Set { name, model, edit } => {
                 let label = format!("{model} called {name}");
                 Bench::of(&edit.file).edit(&edit, &label, |configuration, whole| {
-                    let model = resolve(configuration, &model)?;
+                    let model = model_called(configuration, &model)?;
                     intents::set_alias(configuration, whole, &name, &model).map_err(refused)
                 })
             }
@@ -261,7 +271,7 @@ impl ChainCommand {
         Bench::of(&edit.file).edit(&edit, &label, |configuration, whole| {
             let mut chain: Vec<ModelRef> = Vec::new();
             for name in &models {
-                let model = resolve(configuration, name)?;
+                let model = model_called(configuration, name)?;
                 if chain.contains(&model) {
                     let message = format!("{name} stands in the chain twice: it is {model}");
                     return Err(Failure::new("twice", message));
@@ -291,18 +301,29 @@ impl ProviderCommand {
         let preset = presets::find(&preset)
             .ok_or_else(|| Failure::new("unknown-preset", format!("there is no preset {preset:?}")))?;
         let id = id.unwrap_or_else(|| preset.provider_id.to_owned());
+        if let Some(name) = key_env.as_deref().filter(|name| !is_variable_name(name)) {
+            // It may be the key itself, so it is not repeated.
+            let message = format!(
+                "--key-env takes the name of a variable in capitals, such as OPENAI_API_KEY, and these {} are none; \
+                 `pilotlight key set` takes a key itself",
+                crate::text::count(name.chars().count(), "character")
+            );
+            return Err(Failure::new("variable", message));
+        }
         let rows =
             if models.is_empty() { preset.models() } else { models.iter().map(|model| preset.model(model)).collect() };
-        let none = rows.is_empty();
+        let (none, dry_run) = (rows.is_empty(), edit.dry_run);
         let provider = preset.provider(base_url.as_deref(), key_env.as_deref(), rows);
         let label = format!("provider {id} added");
         let bench = Bench::of(&edit.file);
         let done =
             bench.edit(&edit, &label, |_, whole| intents::add_provider(whole, &id, provider).map_err(refused))?;
         if none && !edit.file.json {
-            print(
-                "It has no models yet: `pilotlight provider models ID` lists what its server has, --model names them.\n",
-            )?;
+            let given = if dry_run { "--model names some" } else { ADD_A_MODEL };
+            print(&format!(
+                "It has no models yet. `pilotlight provider models {id}` lists what its server has; {}.\n",
+                given.replace("ID", &id)
+            ))?;
         }
         Ok(done)
     }
@@ -420,17 +441,11 @@ impl Bench {
             for diagnostic in new {
                 text += &format!("{diagnostic}\n");
             }
+            if arguments.dry_run && !arguments.force && new.iter().any(|one| one.severity == Severity::Error) {
+                text += "With this error it is written only with --force\n";
+            }
             text
         })
-    }
-}
-
-/// A value as a person writes it on a command line.
-fn value_of(text: &str) -> Value {
-    match Document::parse(text) {
-        // What JSON has no words for (NaN) is read as null, which nobody meant.
-        Ok(document) if *document.value() != Value::Null || text.trim() == "null" => document.value().clone(),
-        _ => Value::from(text),
     }
 }
 
@@ -443,14 +458,6 @@ fn new_diagnostics(before: &Loaded, after: &Loaded) -> Vec<Diagnostic> {
             })
         };
     after.reading.diagnostics.iter().filter(|diagnostic| !known(diagnostic)).cloned().collect()
-}
-
-fn resolve(configuration: &ModelConfiguration, name: &str) -> Result<ModelRef, Failure> {
-    configuration.resolve(name).ok_or_else(|| {
-        let known =
-            configuration.upstreams().map(|upstream| upstream.title().to_owned()).collect::<Vec<_>>().join(", ");
-        Failure::new("unknown-model", format!("no model or alias is called {name:?}: there is {known}"))
-    })
 }
 
 fn refused(refusal: intents::Refusal) -> Failure {
@@ -468,28 +475,4 @@ pub(crate) fn failure(error: StoreError) -> Failure {
         _ => "configuration",
     };
     Failure::new(code, error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_is_json5_or_else_a_string() {
-        for (text, value) in [
-            ("8192", json!(8192)),
-            ("-1", json!(-1)),
-            ("true", json!(true)),
-            ("null", json!(null)),
-            ("NaN", json!("NaN")),
-            ("[1, 'a',]", json!([1, "a"])),
-            ("{ alias: 'Opus' }", json!({ "alias": "Opus" })),
-            ("lmstudio/minimax-m2.1-gs32", json!("lmstudio/minimax-m2.1-gs32")),
-            ("'8192'", json!("8192")),
-            ("${KEY}", json!("${KEY}")),
-            ("", json!("")),
-        ] {
-            assert_eq!(value_of(text), value, "{text}");
-        }
-    }
 }

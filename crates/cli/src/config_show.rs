@@ -10,16 +10,18 @@ use pilotlight_config::{FileChange, Who, plan};
 use serde_json::{Value, json};
 
 use crate::config_edit::{Bench, failure};
+use crate::config_words::nearby;
 use crate::output::{Failure, print, show};
 
-/// `pilotlight config get PATH`
+/// `pilotlight config get [PATH]`
 pub(crate) fn get(bench: &Bench, path: &Path, show_keys: bool, json: bool) -> Result<ExitCode, Failure> {
     // A plan of nothing, because a broken file is to be told in the same words as for an edit.
     let planned = plan::plan(&bench.location, &bench.environment, &[]).map_err(failure)?;
     let whole = planned.after.value.unwrap_or(Value::Null);
     let document = Document::parse(&whole.to_string()).map_err(|error| Failure::new("json", error.to_string()))?;
     let Some(found) = document.get(path) else {
-        let message = format!("there is no {path} in {}", bench.location.path.display());
+        let near = nearby(&document, path);
+        let message = format!("there is no {path} in {}: {near}", bench.location.path.display());
         return Err(Failure::new("missing", message));
     };
     let value = found.to_value();

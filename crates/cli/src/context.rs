@@ -8,6 +8,7 @@ use pilotlight_engine::state::{ModelState, ModelSummary, RuntimeSummary};
 use pilotlight_wire::Location;
 use serde_json::{Value, json};
 
+use crate::load::called;
 use crate::output::{Failure, print, show};
 use crate::remote::RunningEngine;
 
@@ -30,9 +31,6 @@ pub(crate) async fn run(model: Option<&str>, reload: bool, lower: bool, json: bo
         });
     }
     let state = engine.state().await?;
-    let called = |known: &ModelSummary, name: &str| {
-        known.model.to_string() == name || known.alias.as_deref() == Some(name) || known.model.model() == name
-    };
     let local = state.models.iter().filter(|known| known.location == Location::Local);
     let shown: Vec<_> = local.filter(|known| model.is_none_or(|name| called(known, name))).collect();
     if let Some(name) = model.filter(|_| shown.is_empty()) {

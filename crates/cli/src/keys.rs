@@ -108,14 +108,28 @@ fn files(file: &FileArguments) -> (Environment, Home, ConfigLocation) {
 
 fn list(file: &FileArguments) -> Result<ExitCode, Failure> {
     let (environment, _, location) = files(file);
-    let views = keys::list(&location, &environment);
+    let views = listed(&location, &environment)?;
     let value: Vec<_> = views.iter().map(value).collect();
-    show(file.json, &value, || views.iter().map(line).collect())
+    show(file.json, &value, || {
+        if views.is_empty() {
+            return format!("No provider is configured in {}\n", location.path.display());
+        }
+        views.iter().map(line).collect()
+    })
+}
+
+/// Where the key of each is kept. A file that cannot be read is no file without providers.
+fn listed(location: &ConfigLocation, environment: &Environment) -> Result<Vec<KeyView>, Failure> {
+    let views = keys::list(location, environment);
+    if views.is_empty() {
+        plan::plan(location, environment, &[]).map_err(crate::config_edit::failure)?;
+    }
+    Ok(views)
 }
 
 fn get(provider: &str, file: &FileArguments) -> Result<ExitCode, Failure> {
     let (environment, _, location) = files(file);
-    let views = keys::list(&location, &environment);
+    let views = listed(&location, &environment)?;
     let Some(view) = views.iter().find(|view| view.provider.eq_ignore_ascii_case(provider.trim())) else {
         let known: Vec<&str> = views.iter().map(|view| view.provider.as_str()).collect();
         let message = format!("there is no provider {provider:?} in the configuration: there is {}", known.join(", "));
@@ -240,5 +254,6 @@ fn failure(error: KeyError) -> Failure {
         KeyError::UnknownProvider { .. } => "unknown-provider",
         _ => "key",
     };
-    Failure::new(code, error.to_string())
+    let flags = if matches!(error, KeyError::NoKeychain(_)) { " (`--in file`, `--in env`)" } else { "" };
+    Failure::new(code, format!("{error}{flags}"))
 }

@@ -75,7 +75,8 @@ pub(crate) async fn run(model: &str, watch: bool, json: bool) -> Result<ExitCode
     })
 }
 
-fn called(known: &ModelSummary, name: &str) -> bool {
+/// Whether a model is called so.
+pub(crate) fn called(known: &ModelSummary, name: &str) -> bool {
     let is = |text: &str| text.eq_ignore_ascii_case(name);
     is(&known.model.to_string()) || known.alias.as_deref().is_some_and(is) || is(known.model.model())
 }

@@ -6,6 +6,7 @@
 mod config_commands;
 mod config_edit;
 mod config_show;
+mod config_words;
 mod connect;
 mod context;
 mod demo;
@@ -55,8 +56,12 @@ enum Command {
     Use {
         /// A ref (provider/model), an alias, or a bare model id
         model: String,
-        #[command(flatten)]
-        files: FileArguments,
+        /// The configuration file [default: OpenClaw's, by its own rules; else config.json5 in Pilot Light's folder]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Print what would change, and change nothing
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         output: OutputArguments,
     },
@@ -233,7 +238,9 @@ async fn run(command: Command) -> ExitCode {
     };
     let done = match command {
         Command::Serve(arguments) => serve::run(arguments).await,
-        Command::Use { model, files, .. } => config_commands::use_model(&model, &files, json),
+        Command::Use { model, config, dry_run, .. } => {
+            config_commands::use_model(&model, config.as_deref(), dry_run, json)
+        }
         Command::Config { command: ConfigCommand::Check { file, .. } } => {
             config_commands::check(file.as_deref(), json).await
         }

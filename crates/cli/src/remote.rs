@@ -71,11 +71,16 @@ pub(crate) async fn live(home: &Home, config: &Path) -> BTreeMap<ModelRef, LiveM
     let Ok(engine) = RunningEngine::at(home) else { return BTreeMap::new() };
     let request = engine.request(Method::GET, "config/live").timeout(PATIENCE);
     match engine.ask::<LiveFacts>(request).await {
-        Ok(facts) if Path::new(&facts.path) == config => {
+        Ok(facts) if is_same(Path::new(&facts.path), config) => {
             facts.live.into_iter().map(|fact| (fact.model, fact.facts)).collect()
         }
         _ => BTreeMap::new(),
     }
+}
+
+/// Whether two paths lead to one file, by whatever names.
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The running engine, over HTTP.

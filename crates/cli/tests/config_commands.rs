@@ -61,7 +61,12 @@ fn get_prints_a_value_and_hides_keys() {
     assert_eq!(setup.json(&["config", "get", path, "--json"]), json!({ "alias": "Qwen" }));
     assert_eq!(done(&setup, &["config", "get", "models.providers.lmstudio.models[1].contextWindow"]), "40960\n");
     assert_eq!(done(&setup, &["config", "get", "models.providers.hosted.apiKey"]), "${HOSTED_KEY_OF_THE_TEST}\n");
-    assert!(fails(&setup, 1, &["config", "get", "agents.nothing"]).contains("there is no agents.nothing"));
+    let whole = setup.json(&["config", "get", "--json"]);
+    assert_eq!(whole["models"]["mode"], "merge");
+    let message = fails(&setup, 1, &["config", "get", "agents.nothing"]);
+    assert!(message.contains("there is no agents.nothing") && message.contains("agents has defaults"), "{message}");
+    let message = fails(&setup, 1, &["config", "get", "models.providers.lmstudio.models.0.id"]);
+    assert!(message.contains("is a list of 2 items, models.providers.lmstudio.models[0] to"), "{message}");
     let message = fails(&setup, 2, &["config", "get", "agents..x"]);
     assert!(message.contains("is no path, from character 8"), "{message}");
 
@@ -108,6 +113,9 @@ fn set_and_unset_change_what_they_say_and_no_other_byte() {
         "contextWindow: 40960",
     );
     assert!(done(&setup, &["config", "set", "models.mode", "replace"]).contains("nothing to change"));
+    // Half an object was not meant as a string.
+    let message = fails(&setup, 1, &["config", "set", "logging.level", "{ debug"]);
+    assert!(message.contains("no JSON5") && message.contains("in quotes"), "{message}");
     assert!(fails(&setup, 1, &["config", "unset", "models.nothing"]).contains("there is no models.nothing"));
     let message = fails(&setup, 1, &["config", "set", "models.mode.deeper", "1"]);
     assert!(message.contains("models.mode is a string"), "{message}");
@@ -119,6 +127,10 @@ fn an_edit_after_which_the_file_could_not_be_used_needs_force() {
     let edit = ["config", "set", "models.providers.lmstudio.models[0].contextWindow", "much"];
     let message = fails(&setup, 1, &edit);
     assert!(message.contains("nothing was changed") && message.contains("contextWindow"), "{message}");
+    let shown = done(&setup, &[&edit[..], &["--dry-run"]].concat());
+    assert!(shown.ends_with("it is written only with --force\n"), "{shown}");
+    let shown = done(&setup, &[&edit[..], &["--dry-run", "--force"]].concat());
+    assert!(!shown.contains("only with --force"), "{shown}");
     done(&setup, &[&edit[..], &["--force"]].concat());
     assert_eq!(setup.run(&["config", "check"]).status.code(), Some(1));
     // Mending needs none.
@@ -209,7 +221,53 @@ fn the_chain_is_set_with_the_comments_kept() {
     assert!(done(&setup, &["chain", "set", "hosted/sonnet", "MiniMax"]).contains("nothing to change"));
     assert!(fails(&setup, 1, &["chain", "set", "Qwen", "lmstudio/qwen3-8b"]).contains("twice"));
     assert!(fails(&setup, 1, &["chain", "set", "Qwen", "nobody"]).contains("nobody"));
+    // What is listed can be written.
+    let message = fails(&setup, 1, &["chain", "set", "Qwem"]);
+    let listed =
+        "perhaps \"Qwen\"? There is lmstudio/minimax-m2.1-gs32 (MiniMax), lmstudio/qwen3-8b (Qwen), hosted/sonnet";
+    assert!(message.contains(listed), "{message}");
     fails(&setup, 2, &["chain", "set"]);
+}
+
+#[test]
+fn another_primary_is_shown_before_it_is_written() {
+    let setup = setup();
+    let before = text(&setup);
+    let shown = done(&setup, &["use", "Qwen", "--dry-run"]);
+    assert!(shown.contains("+      primary: 'lmstudio/qwen3-8b', // the big one"), "{shown}");
+    assert_eq!(text(&setup), before);
+    let told = setup.json(&["use", "Qwen", "--dry-run", "--json"]);
+    assert_eq!((&told["written"], told["diff"].as_str()), (&json!(false), Some(shown.as_str())));
+    assert!(done(&setup, &["use", "MiniMax", "--dry-run"]).contains("is the primary already"));
+    done(&setup, &["use", "Qwen"]);
+    assert_eq!(text(&setup), before.replacen("'lmstudio/minimax-m2.1-gs32'", "'lmstudio/qwen3-8b'", 1));
+    assert_eq!(done(&setup, &["config", "diff"]), shown);
+}
+
+/// Where there is no OpenClaw, our own file is made by the first command that has something to write in it.
+#[test]
+fn our_own_file_is_as_good_as_there_before_it_is_made() {
+    let setup = setup();
+    let own = setup.home().join("config.json5");
+    let run = |arguments: &[&str]| setup.command(arguments).env_remove("OPENCLAW_CONFIG_PATH").output().unwrap();
+    for command in [
+        &["config", "get", "models.mode"][..],
+        &["key", "list"],
+        &["use", "Minimax", "--dry-run"],
+        &["use", "Minimax"],
+        &["provider", "add", "anthropic", "--dry-run"],
+        &["key", "move", "lmstudio", "--in", "file", "--dry-run"],
+    ] {
+        // The file that a person has may lie where OpenClaw looks.
+        fs::remove_file(&own).ok();
+        fs::remove_file(setup.config()).ok();
+        let output = run(command);
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(!output.stdout.is_empty(), "{command:?}");
+        assert!(!command.contains(&"--dry-run") || !own.exists(), "{command:?}");
+    }
+    assert!(run(&["provider", "add", "anthropic"]).status.success());
+    assert!(fs::read_to_string(&own).unwrap().contains("ANTHROPIC_API_KEY"));
 }
 
 #[test]
@@ -267,6 +325,15 @@ fn a_provider_is_added_from_a_preset() {
     assert!(fails(&setup, 1, &["provider", "add", "vllm", "--id", "Rig"]).contains("small letters"));
     assert!(fails(&setup, 1, &["provider", "add", "vllm", "--id", "rig"]).contains("already"));
     fails(&setup, 2, &["provider", "add", "no-such-preset"]);
+    // Somebody gives the key itself where its variable's name is asked for.
+    let message = fails(&setup, 1, &["provider", "add", "openai", "--key-env", "sk-proj-abc", "--dry-run"]);
+    assert!(message.contains("name of a variable") && !message.contains("sk-proj-abc"), "{message}");
+    let shown = done(&setup, &["provider", "add", "ollama", "--id", "empty"]);
+    assert!(shown.contains("pilotlight provider models empty"), "{shown}");
+    let row = "{ id: \"q\", name: \"Q\" }";
+    assert!(shown.contains("'models.providers.empty.models[0]'"), "{shown}");
+    done(&setup, &["config", "set", "models.providers.empty.models[0]", row]);
+    done(&setup, &["chain", "set", "empty/q"]);
     for preset in
         ["ollama", "llama-server", "litellm", "openai", "openrouter", "openrouter-us", "minimax", "kimi", "glm"]
     {
@@ -297,6 +364,39 @@ fn what_openclaw_is_told_not_to_write_nobody_writes() {
     }
     let shown = setup.command(&["config", "undo", "--dry-run"]).env("OPENCLAW_CONFIG_READONLY", "1").output().unwrap();
     assert!(shown.status.success());
+}
+
+/// Without the folder nothing can take the file's place at once.
+#[cfg(unix)]
+#[test]
+fn what_may_not_be_written_is_told_with_what_to_do() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let setup = setup();
+    let folder = setup.user_home().join("closed");
+    fs::create_dir(&folder).unwrap();
+    let file = folder.join("openclaw.json");
+    fs::copy(setup.config(), &file).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
+    // Root may do everything.
+    if fs::write(folder.join("probe"), "").is_ok() {
+        return;
+    }
+    let edit = ["config", "set", "models.mode", "replace", "--config", file.to_str().unwrap()];
+    let output = setup.run(&edit);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("nothing may be written in the folder") && !message.contains(".tmp"), "{message}");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    done(&setup, &edit);
+}
+
+#[test]
+fn a_history_that_cannot_be_kept_stops_an_edit_and_says_so() {
+    let setup = setup();
+    fs::write(setup.home().join("history"), "a file where the folder should be").unwrap();
+    let message = fails(&setup, 1, &["config", "set", "models.mode", "replace"]);
+    assert!(message.contains("without it no edit is made"), "{message}");
+    fs::remove_file(setup.home().join("history")).unwrap();
+    done(&setup, &["config", "set", "models.mode", "replace"]);
 }
 
 #[test]

@@ -46,6 +46,59 @@ async fn a_small_context_is_shown_and_mended_either_way() {
     setup.wait_for("what the file says now", |state| qwen(state)["contextWindow"] == 4096);
 }
 
+/// `config check` says also what only the running engine knows, and of the file that it runs on alone.
+#[tokio::test]
+async fn a_check_of_the_file_knows_what_the_running_engine_knows() {
+    let local = SimulatorProcess::start(&["lmstudio", "--model", "minimax-m2.1-gs32:0"]);
+    let setup = Setup::new(&configuration(&local.address, None), SETTINGS);
+    let found = |setup: &Setup, file: &[&str]| -> BTreeMap<String, Value> {
+        let said = setup.json(&[&["config", "check", "--json"], file].concat());
+        let live = ["context-above-loaded", "model-not-there"];
+        let said = said.as_array().unwrap().iter().filter(|one| live.contains(&one["code"].as_str().unwrap()));
+        said.map(|one| (one["code"].as_str().unwrap().to_owned(), one.clone())).collect()
+    };
+    assert_eq!(found(&setup, &[]), BTreeMap::new(), "nobody to ask");
+
+    let serving = setup.serve();
+    setup.wait_for("the load, and what is not there", |state| {
+        state["models"][0]["state"]["kind"] == "warm" && qwen(state)["state"]["kind"] == "missing"
+    });
+    let said = found(&setup, &[]);
+    assert_eq!(said.keys().collect::<Vec<_>>(), ["model-not-there"], "it was loaded with what the file says");
+    let text = std::fs::read_to_string(setup.config()).unwrap();
+    let line = text.lines().position(|line| line.contains("id: \"qwen3-8b\"")).unwrap() + 1;
+    assert_eq!(
+        (&said["model-not-there"]["line"], &said["model-not-there"]["severity"]),
+        (&json!(line), &json!("warning"))
+    );
+    assert!(said["model-not-there"]["message"].as_str().unwrap().contains("pilotlight provider models lmstudio"));
+
+    std::fs::write(setup.config(), text.replace("196608", "1000000")).unwrap();
+    setup.wait_for("the file's new number", |state| state["models"][0]["contextWindow"] == 1_000_000);
+    let said = found(&setup, &[]);
+    let above = &said["context-above-loaded"];
+    assert!(above["message"].as_str().unwrap().contains("196608"), "{above}");
+    assert_eq!(above["fix"]["edits"][0]["value"], 196_608, "{above}");
+    // The same file by another of its names is the same file; a copy is not what the engine runs on.
+    let copy = setup.user_home().join("copy.json5");
+    std::fs::copy(setup.config(), &copy).unwrap();
+    assert_eq!(found(&setup, &[copy.to_str().unwrap()]), BTreeMap::new());
+    assert_eq!(found(&setup, &[setup.config().to_str().unwrap()]), said);
+    #[cfg(unix)]
+    {
+        let link = setup.user_home().join("link.json5");
+        std::os::unix::fs::symlink(setup.config(), &link).unwrap();
+        assert!(found(&setup, &[link.to_str().unwrap()]).contains_key("context-above-loaded"));
+    }
+    let relative =
+        setup.command(&["config", "check", "openclaw.json"]).current_dir(setup.user_home()).output().unwrap();
+    assert!(String::from_utf8_lossy(&relative.stdout).contains("is loaded with a context of 196608"));
+
+    // Without the engine, the check goes on without its word.
+    drop(serving);
+    assert_eq!(found(&setup, &[]), BTreeMap::new());
+}
+
 /// A load over Ollama's API cannot name a context length that requests would not undo: its model's own is set.
 #[tokio::test]
 async fn a_small_context_in_ollama_is_mended_in_its_model() {

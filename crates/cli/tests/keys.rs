@@ -61,11 +61,17 @@ fn a_key_goes_in_and_is_never_shown() {
 #[test]
 fn without_a_keychain_it_says_so_and_keeps_nothing_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
+    // A file that cannot be read is told of, not taken for one without providers.
+    std::fs::write(folder.path().join("openclaw.json"), "{ models: ").unwrap();
+    let list = key(folder.path(), &["list"], "");
+    assert!(list.status.code() == Some(1) && text(&list).contains("openclaw.json:1"), "{}", text(&list));
+    std::fs::write(folder.path().join("openclaw.json"), "{}").unwrap();
+    assert!(text(&key(folder.path(), &["list"], "")).contains("No provider is configured"));
     std::fs::write(folder.path().join("openclaw.json"), CONFIG).unwrap();
     let set = key(folder.path(), &["set", "openrouter", "--in", "keychain"], KEY);
     let told = text(&set);
     assert_eq!(set.status.code(), Some(1), "{told}");
-    assert!(told.contains("no keychain") && told.contains("private file") && !told.contains("9f8e7d6c"), "{told}");
+    assert!(told.contains("no keychain") && told.contains("`--in file`") && !told.contains("9f8e7d6c"), "{told}");
     assert_eq!(std::fs::read_to_string(folder.path().join("openclaw.json")).unwrap(), CONFIG);
     assert!(!folder.path().join("home/keys/keys.json").exists());
     let several = key(folder.path(), &["set", "openrouter", "--in", "file"], "two words");

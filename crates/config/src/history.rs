@@ -60,7 +60,7 @@ impl History {
     /// Waits for the lock and reads the index. What a crash broke off is still to be settled.
     pub(crate) fn unsettled(histories: &Path, location: &ConfigLocation) -> Result<Self, StoreError> {
         let folder = folder(histories, location);
-        let failed = |source| StoreError::Io { path: folder.clone(), source };
+        let failed = |source| StoreError::NoHistory { path: folder.clone(), source };
         for folder in [histories, &folder, &folder.join("texts")] {
             create_folder(folder).and_then(|()| for_owner_alone(folder)).map_err(failed)?;
         }
@@ -310,7 +310,7 @@ fn append(path: &Path, lines: &str, sync: bool) -> io::Result<()> {
 
 #[allow(clippy::disallowed_methods, reason = "called where blocking is allowed; another process holds the lock")]
 fn lock(path: &Path) -> Result<File, StoreError> {
-    let failed = |source| StoreError::Io { path: path.to_owned(), source };
+    let failed = |source| StoreError::NoHistory { path: path.to_owned(), source };
     let file = for_owner().append(true).create(true).open(path).map_err(failed)?;
     let patience = Instant::now() + PATIENCE;
     loop {

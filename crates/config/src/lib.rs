@@ -70,4 +70,5 @@ pub use settings::Settings;
 pub use settings_schema::settings_schema;
 pub use settings_store::{SettingsState, SettingsStore};
 pub use store::{Change, ConfigState, ConfigStore, StoreError, set_primary};
+pub use variables::is_name as is_variable_name;
 pub use write::{Revision, Saved};

@@ -195,6 +195,11 @@ pub fn plan_text_and_edits(
     now.with_texts(texts)
 }
 
+/// The configuration as it is read now, with what an edit needs.
+pub(crate) fn read_now(location: &ConfigLocation, environment: &Environment) -> Full {
+    State::now(location, environment).full
+}
+
 /// What it would be to have exactly these texts.
 pub(crate) fn plan_exact(
     location: &ConfigLocation,

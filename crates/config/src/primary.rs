@@ -6,11 +6,11 @@ use pilotlight_wire::ModelRef;
 
 use crate::check::read_through;
 use crate::edit::make_primary;
-use crate::files::{Disk, With};
+use crate::files::With;
 use crate::history_log::Who;
 use crate::home::Environment;
 use crate::location::ConfigLocation;
-use crate::plan::plan_exact;
+use crate::plan::{Plan, plan_exact, read_now};
 use crate::store::{StoreError, broken, create_own};
 use crate::write::commit;
 
@@ -55,24 +55,23 @@ pub fn set_primary(
     Err(StoreError::KeepsChanging { path: location.path.clone() })
 }
 
-fn try_set_primary(
+/// What [`set_primary`] would write, and what it would say; none where nothing has to be changed. Writes nothing.
+///
+/// # Errors
+/// [`StoreError`]
+pub fn plan_primary(
     location: &ConfigLocation,
     environment: &Environment,
     model: &ModelRef,
-    who: Who,
-) -> Result<Change, StoreError> {
-    let full = read_through(&Disk, location, environment);
+) -> Result<Option<(Plan, Change)>, StoreError> {
+    let full = read_now(location, environment);
     let (Some(tree), Some(configuration)) = (&full.tree, full.configuration()) else {
         return Err(broken(location, &full.reading.diagnostics));
     };
     let before = configuration.chain().into_iter().next();
     let edit = make_primary(tree, &full.sources, configuration, model)
         .map_err(|spread| StoreError::Spread { path: spread.path.to_string() })?;
-    let Some(edit) = edit else {
-        let path = location.path.clone();
-        let key = "agents.defaults.model".to_owned();
-        return Ok(Change { path, key, before, after: model.clone(), line: 0 });
-    };
+    let Some(edit) = edit else { return Ok(None) };
     let source = &full.sources[edit.file];
     let path = source.path.clone();
     let after = edit.apply(&full.sources).map_err(|error| StoreError::Edit { path: path.clone(), source: error })?;
@@ -85,6 +84,20 @@ fn try_set_primary(
     if plan.base != full.reading.revision {
         return Err(StoreError::KeepsChanging { path });
     }
+    let change = Change { line: edit.line(&after), path, key: edit.whole.to_string(), before, after: model.clone() };
+    Ok(Some((plan, change)))
+}
+
+fn try_set_primary(
+    location: &ConfigLocation,
+    environment: &Environment,
+    model: &ModelRef,
+    who: Who,
+) -> Result<Change, StoreError> {
+    let Some((plan, change)) = plan_primary(location, environment, model)? else {
+        let (path, key) = (location.path.clone(), "agents.defaults.model".to_owned());
+        return Ok(Change { path, key, before: Some(model.clone()), after: model.clone(), line: 0 });
+    };
     commit(location, environment, &plan, who, &format!("{model} made the primary"))?;
-    Ok(Change { line: edit.line(&after), path, key: edit.whole.to_string(), before, after: model.clone() })
+    Ok(change)
 }

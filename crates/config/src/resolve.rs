@@ -4,6 +4,7 @@ use pilotlight_wire::{ModelRef, UpstreamApi};
 
 use crate::hosted;
 use crate::model::{Mode, Model, ModelConfiguration, OWN_PROVIDER, Provider, Upstream};
+use crate::rules::nearest;
 
 impl ModelConfiguration {
     /// The model that a name means: an alias (whatever its case; of two equal ones the later), `provider/alias`, a ref,
@@ -20,6 +21,13 @@ impl ModelConfiguration {
             .or_else(|| name.parse().ok().filter(|model| self.upstream(model).is_some()))
             .or_else(|| self.by_bare_id(name))
             .or_else(|| name.parse().ok().filter(|model| self.is_built_in(model)))
+    }
+
+    /// What a name that means no model was probably meant to be: an alias or a ref, as it would be written. None where
+    /// nothing, or more than one thing, is near.
+    #[must_use]
+    pub fn nearest(&self, name: &str) -> Option<String> {
+        nearest(self, name.trim())
     }
 
     /// The chain: the primary and then the fallbacks, resolved, each once, without refs to ourselves and without names

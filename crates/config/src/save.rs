@@ -89,7 +89,19 @@ pub(crate) fn create(path: &Path, text: &str) -> io::Result<bool> {
 /// owner alone, so that a key in it is never open to others, not even before its mode is set.
 fn written_beside(target: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let folder = target.parent().map_or_else(|| PathBuf::from("."), Path::to_owned);
-    let mut temporary = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder)?;
+    let made = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(&folder);
+    let mut temporary = made.map_err(|error| match error.kind() {
+        // The system's own words name a file that nobody has heard of.
+        kind @ (io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => io::Error::new(
+            kind,
+            format!(
+                "nothing may be written in the folder {}, where the new text is put before it takes the file's place: \
+                 change the folder's owner or mode",
+                folder.display()
+            ),
+        ),
+        _ => error,
+    })?;
     temporary.write_all(bytes)?;
     Ok(temporary)
 }

@@ -19,7 +19,7 @@ use crate::rules::Surroundings;
 use crate::watch::{Source, Watched};
 use crate::write::{self, Revision, Saved, Step};
 
-pub use crate::primary::{Change, set_primary};
+pub use crate::primary::{Change, plan_primary, set_primary};
 pub use crate::store_error::StoreError;
 pub(crate) use crate::store_error::{broken, create_own};
 

@@ -32,7 +32,7 @@ pub enum StoreError {
         source: json5_edit::EditError,
     },
     /// The value stands in several files at once.
-    #[error("{path} is put together from several files: change the order there by hand")]
+    #[error("{path} is put together from several files: change it there by hand")]
     Spread {
         /// The key's path.
         path: String,
@@ -96,6 +96,18 @@ pub enum StoreError {
     KeepsChanging {
         /// The file.
         path: PathBuf,
+    },
+    /// Without its history nothing is written, since nothing could be taken back.
+    #[error(
+        "the history in {} cannot be used, and without it no edit is made: {source}. The folder must be yours, and \
+         writable",
+        .path.display()
+    )]
+    NoHistory {
+        /// The history's folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// The file system refused.
     #[error("{}: {source}", .path.display())]

@@ -66,7 +66,8 @@ pub(crate) struct Substituted {
 }
 
 /// Whether a text is a variable's name: upper case only, so that `${x}` in a template is left alone.
-pub(crate) fn is_name(text: &str) -> bool {
+#[must_use]
+pub fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
         && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }

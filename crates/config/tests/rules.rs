@@ -196,6 +196,20 @@ fn numbers_of_tokens_that_cannot_both_hold() {
 }
 
 #[test]
+fn a_model_that_its_runtime_does_not_have() {
+    let live = |missing| {
+        let model = LiveModel { missing, size_bytes: Some(1), ..LiveModel::default() };
+        Surroundings { live: [("studio/big".parse().unwrap(), model)].into(), ..Surroundings::default() }
+    };
+    let text = studio(BIG, CHAIN);
+    let found = fires_with("model-not-there", &text, &live(true));
+    assert_eq!(found.severity, Severity::Warning);
+    assert!(points_to(&found, &text).starts_with("'big'"), "{}", points_to(&found, &text));
+    silent_with("model-not-there", &text, &live(false));
+    silent("model-not-there", &text);
+}
+
+#[test]
 fn a_base_url_that_lacks_something_or_says_too_much() {
     for url in ["http://127.0.0.1:1234", "http://127.0.0.1:1234/", "https://llm.example.com", "http://${HOST}:1234/"] {
         let mut bench = bench(&at(url, ""));

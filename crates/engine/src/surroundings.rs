@@ -16,6 +16,7 @@ pub(crate) fn surroundings(keeper: &KeeperState, settings: &Settings) -> Surroun
     let live = keeper.models.iter().map(|(model, local)| {
         let warm = matches!(local.state, Warmth::Warm { .. });
         let live = LiveModel {
+            missing: matches!(local.state, Warmth::Missing),
             loaded_context: local.loaded_context.filter(|_| warm),
             quantization: local.quantization.clone(),
             size_bytes: local.size_bytes,
@@ -88,15 +89,18 @@ mod tests {
     async fn a_context_counts_while_its_model_is_in_memory() {
         let warm: pilotlight_wire::ModelRef = "lmstudio/warm".parse().unwrap();
         let cold: pilotlight_wire::ModelRef = "lmstudio/cold".parse().unwrap();
+        let gone: pilotlight_wire::ModelRef = "lmstudio/gone".parse().unwrap();
         let models = BTreeMap::from([
             (warm.clone(), local(Warmth::Warm { since: Instant::now() })),
             (cold.clone(), local(Warmth::Cold { reason: None })),
+            (gone.clone(), local(Warmth::Missing)),
         ]);
         let mut settings = Settings::default();
         let provider = ProviderSettings { location: Some(Location::Hosted), ..ProviderSettings::default() };
         settings.providers.insert("Studio".to_owned(), provider);
         let known = surroundings(&KeeperState { models, ..KeeperState::default() }, &settings);
         assert_eq!((known.live[&warm].loaded_context, known.live[&cold].loaded_context), (Some(8192), None));
+        assert_eq!([&warm, &cold, &gone].map(|model| known.live[model].missing), [false, false, true]);
         assert_eq!(known.live[&cold].quantization.as_deref(), Some("Q2_K"));
         assert_eq!(known.locations, BTreeMap::from([("studio".to_owned(), Location::Hosted)]));
     }

@@ -13,6 +13,7 @@ use crate::home::{Environment, Home};
 use crate::hosted;
 use crate::location::ConfigLocation;
 use crate::model::{Key, OWN_PROVIDER};
+use crate::plan::read_now;
 use crate::tree::At;
 use crate::variables::{Variables, parse_dotenv};
 
@@ -48,7 +49,7 @@ impl KeyView {
 /// Every provider of the configuration, with where its key is kept.
 #[must_use]
 pub fn list(location: &ConfigLocation, environment: &Environment) -> Vec<KeyView> {
-    let full = check::read_through(&Disk, location, environment);
+    let full = read_now(location, environment);
     let providers = full.into_configuration().map(|configuration| configuration.providers).unwrap_or_default();
     let others = providers.iter().filter(|provider| provider.id != OWN_PROVIDER);
     others.map(|provider| KeyView::of(&provider.id, provider.key.as_ref())).collect()
@@ -91,7 +92,7 @@ pub fn prepare(
     new: &NewKey,
     write: bool,
 ) -> Result<Prepared, KeyError> {
-    let full = check::read_through(&Disk, location, environment);
+    let full = read_now(location, environment);
     let (Some(tree), Some(configuration)) = (&full.tree, full.configuration()) else {
         let first = full.reading.diagnostics.first().map(ToString::to_string);
         return Err(KeyError::Configuration(first.unwrap_or_else(|| location.path.display().to_string())));

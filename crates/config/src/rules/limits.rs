@@ -1,4 +1,5 @@
-//! Numbers of tokens that cannot both hold.
+//! Numbers of tokens that cannot both hold, and what a runtime says against a row: that it has no such model, or that
+//! it loaded it with less.
 
 use std::collections::HashSet;
 
@@ -28,17 +29,29 @@ pub(super) fn check(ground: &Ground<'_>, report: &mut Report<'_>) {
                     report.warning("max-tokens-too-large", &at, message);
                 }
             }
-            if !ground.surroundings.live.is_empty()
-                && let (Some((context, at)), Ok(model)) = (&context, ModelRef::new(&provider.id, id))
+            if ground.surroundings.live.is_empty() {
+                continue;
+            }
+            let Ok(model) = ModelRef::new(&provider.id, id) else { continue };
+            let Some(live) = ground.surroundings.live.get(&model) else { continue };
+            if live.missing
+                && let Some(at) = row.get("id")
             {
-                loaded(ground, report, &model, *context, at);
+                let message = format!(
+                    "{0} answers and has no model {id}: correct the id (`pilotlight provider models {0}` lists what it \
+                     has), or download the model there",
+                    provider.id
+                );
+                report.warning("model-not-there", &at, message);
+            }
+            if let (Some((context, at)), Some(tokens)) = (&context, live.loaded_context) {
+                loaded(report, &model, *context, at, tokens);
             }
         }
     }
 }
 
-fn loaded(ground: &Ground<'_>, report: &mut Report<'_>, model: &ModelRef, context: f64, at: &At<'_>) {
-    let Some(loaded) = ground.surroundings.live.get(model).and_then(|live| live.loaded_context) else { return };
+fn loaded(report: &mut Report<'_>, model: &ModelRef, context: f64, at: &At<'_>, loaded: u64) {
     #[allow(clippy::cast_precision_loss, reason = "no context comes near 2^53")]
     if context <= loaded as f64 {
         return;

@@ -41,6 +41,8 @@ pub struct Surroundings {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LiveModel {
+    /// It answers and does not have it.
+    pub missing: bool,
     /// The context it is loaded with, in tokens.
     pub loaded_context: Option<u64>,
     /// Its quantisation, such as `Q4_K_M` or `4bit`.

@@ -90,7 +90,13 @@ async fn address_and_connection(target: &Target, steps: &mut Steps) -> Result<Ur
             "check the spelling of baseUrl",
         ));
     };
-    steps.good(TestStepName::Address, format!("{host} is {}", first.ip()));
+    steps.good(
+        TestStepName::Address,
+        match first.ip().to_string() {
+            address if address == bare => format!("{address} needs no look-up"),
+            address => format!("{host} is {address}"),
+        },
+    );
     connect(&host, port, &addresses, steps).await?;
     Ok(base)
 }
