@@ -94,7 +94,8 @@ impl TokenCommand {
             Self::Rm { name } => {
                 if !tokens.contains_key(&name) {
                     let known: Vec<&str> = tokens.keys().map(String::as_str).collect();
-                    let message = format!("there is no token {name:?}; there are: {}", known.join(", "));
+                    let known = if known.is_empty() { "none with a name".to_owned() } else { known.join(", ") };
+                    let message = format!("there is no token {name:?}; there are: {known}");
                     return Err(Failure::new("unknown", message));
                 }
                 changed(&name, None)?;

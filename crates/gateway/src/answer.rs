@@ -71,7 +71,11 @@ pub async fn answer(exchange: Arc<Exchange>, plan: Plan, record: Record, opening
 
 /// Asks the candidates when it is this request's turn.
 async fn in_turn(exchange: Arc<Exchange>, plan: Plan, mut record: Record) -> Found {
-    record.holds(exchange.gateway.turns.take(exchange.most_requests).await);
+    tokio::select! {
+        biased;
+        turn = exchange.gateway.turns.take(exchange.most_requests) => record.holds(turn),
+        () = exchange.closing.0.cancelled() => return Found { record, result: Err(Exhausted::stopped()) },
+    }
     walk(exchange, plan, record).await
 }
 
@@ -129,7 +133,7 @@ fn found_in_time(exchange: Arc<Exchange>, found: Found, opening: Opening) -> Res
 
 fn nobody(exchange: &Exchange, mut record: Record, exhausted: Exhausted) -> Response {
     let mut headers = record.headers();
-    let passes = exhausted.alone && exhausted.overflow.is_none();
+    let passes = exhausted.alone && exhausted.overflow.is_none() && !exhausted.stopped;
     let mut own = if passes { exhausted.misses.last() } else { None }
         .and_then(|(target, miss)| miss.answer.as_ref().map(|answer| (target, answer)));
     // What is no error of any API, such as a gateway's web page, is put into words.
@@ -179,6 +183,13 @@ fn outcome(status: StatusCode) -> Outcome {
 
 /// What was tried, and why each failed.
 fn exhausted_error(asked: &str, record: &Record, exhausted: &Exhausted) -> ApiError {
+    if exhausted.stopped {
+        return ApiError::new(
+            ErrorKind::Unavailable,
+            "proxy_stopping",
+            "Pilot Light is stopping: nobody has answered yet",
+        );
+    }
     let tried: Vec<String> = record
         .attempts()
         .iter()
@@ -189,8 +200,13 @@ fn exhausted_error(asked: &str, record: &Record, exhausted: &Exhausted) -> ApiEr
         .collect();
     let message = format!("no model could answer {asked:?}. {}", tried.join("; "));
     if let Some(overflow) = &exhausted.overflow {
-        let message = format!("{overflow}. {message}");
+        let message = format!("{overflow}. N{}", message.get(1..).unwrap_or_default());
         return ApiError::new(ErrorKind::InvalidRequest, "context_length_exceeded", message);
+    }
+    // What the settings or the caller's token rule out, no second try brings.
+    let ruled_out = |code| matches!(code, Code::LocalOnly | Code::Region);
+    if exhausted.misses.is_empty() && !tried.is_empty() && record.attempts().iter().all(|one| ruled_out(one.code)) {
+        return ApiError::new(ErrorKind::Forbidden, "model_not_allowed", message).about("model");
     }
     // What nobody's API has words for is the client's to change: to try it again would not help.
     if let Some((_, first)) = exhausted.misses.first()

@@ -5,12 +5,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use pilotlight_wire::Location;
 use pilotlight_wire::error::{ApiError, ErrorKind};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::resolve::{Route, matches};
-use crate::routes::{NamedToken, Routes};
+use crate::routes::{NamedToken, Routes, Target};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -24,7 +25,7 @@ impl Caller {
         if !self.0.local_only || routes.local_only {
             return routes.clone();
         }
-        Arc::new(Routes { local_only: true, ..(**routes).clone() })
+        Arc::new(Routes { local_only: true, local_only_for: Some(self.0.name.clone()), ..(**routes).clone() })
     }
 
     /// Whether it may ask for this name, which means this route.
@@ -32,26 +33,35 @@ impl Caller {
     /// # Errors
     /// In words for the client, when it may not.
     pub fn may_ask(&self, asked: &str, route: &Route) -> Result<(), ApiError> {
-        let Some(allowed) = &self.0.models else { return Ok(()) };
         let asked = asked.trim();
         // A chain is asked for by its own name; one model also by its ref or its alias.
         let one = match route.candidates.as_slice() {
-            [target] => Some(target),
+            [target] => Some(&**target),
             _ => None,
         };
-        let fits = |pattern: &String| {
-            matches(pattern, asked)
+        if self.fits(asked, one) {
+            return Ok(());
+        }
+        let allowed = self.0.models.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let message = format!("the token {:?} may not ask for {asked:?}. It may ask for: {allowed}", self.0.name);
+        Err(ApiError::new(ErrorKind::Forbidden, "model_not_allowed", message).about("model"))
+    }
+
+    /// Whether it is shown this name, which means this model; a chain's name means several.
+    pub fn may_see(&self, name: &str, one: Option<&Target>) -> bool {
+        let there = |target: &Target| !self.0.local_only || target.location == Location::Local;
+        self.fits(name, one) && one.is_none_or(there)
+    }
+
+    fn fits(&self, name: &str, one: Option<&Target>) -> bool {
+        let Some(allowed) = &self.0.models else { return true };
+        allowed.iter().any(|pattern| {
+            matches(pattern, name)
                 || one.is_some_and(|target| {
                     matches(pattern, &target.model.to_string())
                         || target.alias.as_ref().is_some_and(|alias| matches(pattern, alias))
                 })
-        };
-        if allowed.iter().any(fits) {
-            return Ok(());
-        }
-        let message =
-            format!("the token {:?} may not ask for {asked:?}. It may ask for: {}", self.0.name, allowed.join(", "));
-        Err(ApiError::new(ErrorKind::Forbidden, "model_not_allowed", message).about("model"))
+        })
     }
 }
 
@@ -104,7 +114,7 @@ struct Waiting<'a>(&'a Turns);
 
 impl Turns {
     /// The most that wait, for each that is served.
-    const WAITING: usize = 4;
+    pub const WAITING: usize = 4;
 
     /// Whether nobody more may wait.
     pub fn is_full(&self, most: usize) -> bool {
@@ -122,6 +132,8 @@ impl Turns {
         loop {
             let freed = self.freed.notified();
             if let Some(turn) = self.free(most) {
+                // Two places that become free at once are one word: who heard it tells the next.
+                self.freed.notify_one();
                 return turn;
             }
             freed.await;

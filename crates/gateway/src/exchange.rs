@@ -12,6 +12,7 @@ use pilotlight_wire::{ClientApi, Location, ModelRef};
 use crate::Inner;
 use crate::crossing::{Understood, understand};
 use crate::routes::{Cold, Target};
+use crate::serve::Closing;
 use crate::timing::Timing;
 
 /// One request.
@@ -36,6 +37,8 @@ pub struct Exchange {
     pub name: String,
     /// When it came, as Unix time in seconds.
     pub created: u64,
+    /// When the listener waits no longer for its end.
+    pub closing: Closing,
 }
 
 /// What a client sent.

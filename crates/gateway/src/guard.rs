@@ -27,6 +27,10 @@ use crate::serve::Listening;
 /// The paths that are answered without a token.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
+/// The most bytes of names and values of a request's headers. More than a hundred headers are refused before this, by
+/// the status 431 alone.
+const LARGEST_HEAD: usize = 64 * 1024;
+
 /// The paths that only the one token opens.
 const CONTROL: [&str; 1] = ["/pilotlight"];
 
@@ -142,10 +146,15 @@ pub fn form(path: &str, headers: &HeaderMap) -> ClientApi {
     if messages { ClientApi::Messages } else { ClientApi::Chat }
 }
 
-/// Whether the request was made for another name, or by a page of somebody else's.
+/// Whether the request was made for another name, or by a page of somebody else's, or has a head that is too large.
 fn stranger<B>(request: &Request<B>, access: &Access) -> Option<ApiError> {
     let listening = request.extensions().get::<Listening>();
     let headers = request.headers();
+    let head: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if head > LARGEST_HEAD {
+        let message = format!("the request's headers are larger than {} kB", LARGEST_HEAD / 1024);
+        return Some(ApiError::new(ErrorKind::HeadTooLarge, "headers_too_large", message));
+    }
     let forbidden = |code, message| Some(ApiError::new(ErrorKind::Forbidden, code, message));
     let named = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default().to_owned());
     let host = named.or_else(|| request.uri().authority().map(ToString::to_string)).unwrap_or_default();

@@ -65,13 +65,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
 use axum::routing::{get, post};
-use http::{HeaderMap, Request};
+use http::Request;
 use pilotlight_wire::ClientApi;
 use pilotlight_wire::error::{ApiError, ErrorKind};
 use tokio::sync::{mpsc, watch};
 
 use answer::error_response;
-use callers::{Rates, Turns};
+use callers::{Caller, Rates, Turns};
 use clients::Clients;
 use conversations::Conversations;
 use health::Health;
@@ -179,12 +179,16 @@ pub fn router(gateway: Gateway) -> Router {
         })
         .route("/v1/models", {
             let routes = routes.clone();
-            get(move |headers: HeaderMap| async move { models::list(&routes.borrow().clone(), &headers) })
+            get(move |request: Request<Body>| async move {
+                let caller = request.extensions().get::<Caller>();
+                models::list(&routes.borrow().clone(), caller, request.headers())
+            })
         })
         .route("/v1/models/{*id}", {
             let routes = routes.clone();
-            get(move |Path(id): Path<String>, headers: HeaderMap| async move {
-                models::one(&routes.borrow().clone(), &id, &headers)
+            get(move |Path(id): Path<String>, request: Request<Body>| async move {
+                let caller = request.extensions().get::<Caller>();
+                models::one(&routes.borrow().clone(), caller, &id, request.headers())
             })
         });
     router = router
@@ -216,12 +220,18 @@ pub fn router(gateway: Gateway) -> Router {
     let unknown = async |request: Request<Body>| {
         let path = request.uri().path();
         let known = ClientApi::ALL.map(|api| format!("/v1{}", api.path())).join(", ");
-        let message = format!("there is no {path:?} here. There are: /v1/models, {known}, /v1/messages/count_tokens");
+        let mut message =
+            format!("there is no {path:?} here. There are: /v1/models, {known}, /v1/messages/count_tokens");
+        if ClientApi::ALL.iter().any(|api| path == api.path()) || path == "/models" {
+            message += ". A client's base URL ends in /v1";
+        }
         error_response(&ApiError::new(ErrorKind::NotFound, "not_found", message), guard::form(path, request.headers()))
     };
     let wrong_method = async |request: Request<Body>| {
         let path = request.uri().path();
-        let message = format!("{path} knows no {}", request.method());
+        let reads = path.ends_with("/models") || path.contains("/models/") && !path.ends_with("/load");
+        let right = if reads || !path.starts_with("/v1/") && !path.starts_with("/api/") { "GET" } else { "POST" };
+        let message = format!("{path} knows no {}: send {right}", request.method());
         let error = ApiError::new(ErrorKind::MethodNotAllowed, "method_not_allowed", message);
         error_response(&error, guard::form(path, request.headers()))
     };

@@ -44,7 +44,9 @@ pub fn list_v0(gateway: &Gateway) -> Response {
 /// `GET /api/v0/models/{id}`
 pub fn one_v0(gateway: &Gateway, id: &str) -> Response {
     let routes = gateway.inner.routes.borrow().clone();
-    let found = targets(&routes).find(|target| key(target, &routes) == id || target.model.to_string() == id);
+    // Of equal models on two machines, the bare id is the first one's, as it is for a load.
+    let named = |target: &&Arc<Target>| key(target, &routes) == id || target.model.to_string() == id;
+    let found = targets(&routes).find(named).or_else(|| targets(&routes).find(|target| target.upstream_id == id));
     match found {
         Some(target) => Json(v0(gateway, target, &routes)).into_response(),
         None => {
@@ -63,8 +65,8 @@ fn v0(gateway: &Gateway, target: &Target, routes: &Routes) -> Value {
     let kind = "llm";
     let mut entry = json!({
         "id": key(target, routes), "object": "model", "type": kind, "publisher": target.model.provider(), "state": state,
-        "max_context_length": target.context_window,
     });
+    largest_context(&mut entry, target);
     if let (Some(entry), "loaded", Some(context)) = (entry.as_object_mut(), state, context(gateway, target)) {
         entry.insert("loaded_context_length".to_owned(), context.into());
     }
@@ -82,11 +84,19 @@ fn v1(gateway: &Gateway, target: &Target, routes: &Routes) -> Value {
     let key = key(target, routes);
     let loaded = gateway.inner.local.readiness(&target.model) == Readiness::Ready;
     let instances = if loaded { vec![json!({"id": key, "config": config(gateway, target)})] } else { Vec::new() };
-    json!({
+    let mut entry = json!({
         "type": "llm", "publisher": target.model.provider(), "key": key, "display_name": target.title,
-        "loaded_instances": instances, "max_context_length": target.context_window,
-        "capabilities": {"trained_for_tool_use": true},
-    })
+        "loaded_instances": instances, "capabilities": {"trained_for_tool_use": true},
+    });
+    largest_context(&mut entry, target);
+    entry
+}
+
+/// LM Studio always has a number there, and its clients read one: where none is known, there is no key.
+fn largest_context(entry: &mut Value, target: &Target) {
+    if let (Some(entry), Some(window)) = (entry.as_object_mut(), target.context_window) {
+        entry.insert("max_context_length".to_owned(), window.into());
+    }
 }
 
 fn config(gateway: &Gateway, target: &Target) -> Value {

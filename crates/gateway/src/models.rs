@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Gateway;
 use crate::answer::error_response;
+use crate::callers::Caller;
 use crate::guard::form;
 use crate::local::Readiness;
 use crate::plan::barred;
@@ -19,8 +20,8 @@ use crate::serve::Listening;
 use crate::upstream::is_own_address;
 
 /// `GET /v1/models`: `primary` first, then the aliases, then every ref.
-pub fn list(routes: &Routes, headers: &HeaderMap) -> Response {
-    let names = names(routes);
+pub fn list(routes: &Routes, caller: Option<&Caller>, headers: &HeaderMap) -> Response {
+    let names = shown(routes, caller);
     if is_anthropic(headers) {
         let data: Vec<Value> = names.iter().map(|(name, target)| anthropic(name, *target)).collect();
         let id = |entry: Option<&Value>| entry.map(|entry| entry["id"].clone()).unwrap_or_default();
@@ -34,8 +35,8 @@ pub fn list(routes: &Routes, headers: &HeaderMap) -> Response {
 }
 
 /// `GET /v1/models/{id}`; an id may hold slashes.
-pub fn one(routes: &Routes, id: &str, headers: &HeaderMap) -> Response {
-    let names = names(routes);
+pub fn one(routes: &Routes, caller: Option<&Caller>, id: &str, headers: &HeaderMap) -> Response {
+    let names = shown(routes, caller);
     let found = names
         .iter()
         .find(|(name, _)| name == id)
@@ -49,6 +50,15 @@ pub fn one(routes: &Routes, id: &str, headers: &HeaderMap) -> Response {
             error_response(&error, form("/v1/models", headers))
         }
     }
+}
+
+/// The names that this caller may ask for.
+fn shown<'a>(routes: &'a Routes, caller: Option<&Caller>) -> Vec<(String, Option<&'a Arc<Target>>)> {
+    let mut names = names(routes);
+    if let Some(caller) = caller {
+        names.retain(|(name, target)| caller.may_see(name, target.filter(|_| name != PRIMARY).map(|target| &**target)));
+    }
+    names
 }
 
 fn is_anthropic(headers: &HeaderMap) -> bool {

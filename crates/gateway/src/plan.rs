@@ -65,7 +65,11 @@ pub fn barred(target: &Target, routes: &Routes) -> Option<(Code, String)> {
         return None;
     }
     if routes.local_only {
-        return Some((Code::LocalOnly, "hosted, and the settings allow local models only".to_owned()));
+        let who = match &routes.local_only_for {
+            Some(token) => format!("the token {token:?} may ask"),
+            None => "the settings allow".to_owned(),
+        };
+        return Some((Code::LocalOnly, format!("hosted, and {who} local models only")));
     }
     if let Some(regions) = &routes.regions {
         let allowed =

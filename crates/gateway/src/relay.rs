@@ -199,7 +199,19 @@ pub fn relay(
                     return;
                 }
             }
-            step = match timeout(exchange.timing().idle, source.fill()).await {
+            let more = tokio::select! {
+                biased;
+                more = timeout(exchange.timing().idle, source.fill()) => more,
+                () = exchange.closing.0.cancelled() => {
+                    let error = stopping(&target.model.to_string());
+                    let event = error.event(exchange.api, &tap.position(exchange.api, &opening));
+                    tap.out.extend_from_slice(&event);
+                    record.close(Outcome::Cut);
+                    yield Ok(tap.flush());
+                    return;
+                }
+            };
+            step = match more {
                 Ok(Ok(true)) => tap.take_all(&mut source, &seen),
                 Ok(Ok(false)) => tap.take_rest(&mut source),
                 Ok(Err(_)) if tap.reader.is_whole() => Step::Over,
@@ -243,6 +255,12 @@ fn fail(exchange: &Exchange, target: &crate::routes::Target, record: &mut Record
     {
         exchange.gateway.local.trouble(&target.model, trouble, &miss.detail);
     }
+}
+
+/// The answer is cut by us, and by nobody's fault.
+fn stopping(model: &str) -> ApiError {
+    let message = format!("Pilot Light is stopping, and {model} was in the middle of its answer");
+    ApiError::new(ErrorKind::Interrupted, "proxy_stopping", message)
 }
 
 fn interrupted(model: &str, miss: &Miss) -> ApiError {

@@ -17,14 +17,14 @@ use pilotlight_wire::error::{ApiError, ErrorKind};
 use crate::Gateway;
 use crate::answer::{REQUEST_ID, answer, error_response};
 use crate::aside::aside;
-use crate::callers::Caller;
+use crate::callers::{Caller, Turns};
 use crate::events::Outcome;
 use crate::exchange::{Exchange, Incoming, Waiting};
 use crate::plan::plan;
 use crate::record::Record;
 use crate::relay::Opening;
 use crate::resolve::resolve;
-use crate::serve::Listening;
+use crate::serve::{Closing, Listening};
 use crate::upstream;
 
 /// The largest request: images in a long conversation are several megabytes each.
@@ -101,6 +101,7 @@ async fn route(gateway: Gateway, api: ClientApi, request: Request<Body>, id: u64
         waiting: Waiting::default(),
         name: name.to_owned(),
         created: now,
+        closing: parts.extensions.get::<Closing>().cloned().unwrap_or_default(),
         gateway: gateway.inner,
     });
     answer(exchange, plan, record, opening).await
@@ -114,8 +115,11 @@ fn too_often(caller: &Caller, wait: Duration) -> ApiError {
 }
 
 fn too_many(most: usize) -> ApiError {
-    let message =
-        format!("{most} requests are being served and as many as may wait are waiting: ask again in a moment");
+    let (are, waiting) = (if most == 1 { "request is" } else { "requests are" }, Turns::WAITING.saturating_mul(most));
+    let message = format!(
+        "{most} {are} being served, which is the most at once (`access.maxRequests` of the settings), and {waiting} \
+         wait: ask again in a moment"
+    );
     ApiError::new(ErrorKind::Unavailable, "too_many_requests", message).after(1)
 }
 

@@ -26,6 +26,8 @@ pub struct Routes {
     pub cold: Cold,
     /// No byte goes to a hosted upstream, whatever fails.
     pub local_only: bool,
+    /// The named token for whose requests alone that holds, where the settings do not ask for it.
+    pub local_only_for: Option<String>,
     /// Hosted upstreams only in these regions; none: anywhere. A hosted upstream whose region is unknown is in none.
     pub regions: Option<Vec<String>>,
     /// Who may call us.

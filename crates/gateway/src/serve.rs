@@ -18,6 +18,9 @@ use tower::ServiceExt;
 /// How long running streams are given when the listener stops.
 const FAREWELL: Duration = Duration::from_secs(10);
 
+/// How long they are given then to tell their clients that they are cut.
+const LAST_WORD: Duration = Duration::from_millis(500);
+
 /// After an accept failed (too many open files), how long to wait before the next.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -38,7 +41,12 @@ impl Listening {
     }
 }
 
-/// Serves until `shutdown`; then accepts nothing more, gives running requests ten seconds to end, and closes.
+/// Tells a request that the listener waits no longer for its end. [`serve`] gives it to every request.
+#[derive(Clone, Debug, Default)]
+pub struct Closing(pub CancellationToken);
+
+/// Serves until `shutdown`; then accepts nothing more, gives running requests ten seconds to end, has the clients of the
+/// others told that they are cut, and closes.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
     let address = match listener.local_addr() {
         Ok(address) => address,
@@ -48,6 +56,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         }
     };
     let mut connections = JoinSet::new();
+    let closing = Closing::default();
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -57,7 +66,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         match accepted {
             Ok((stream, _)) => {
                 let listening = Listening { address, reached: stream.local_addr().unwrap_or(address) };
-                connections.spawn(connection(stream, listening, router.clone(), shutdown.clone()));
+                connections.spawn(connection(stream, listening, closing.clone(), router.clone(), shutdown.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
@@ -66,20 +75,32 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         }
     }
     drop(listener);
-    let all_ended = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(FAREWELL, all_ended).await.is_err() {
+    if tokio::time::timeout(FAREWELL, all_ended(&mut connections)).await.is_err() {
         tracing::info!("requests that did not end in time are cut");
+        closing.0.cancel();
+        let _ = tokio::time::timeout(LAST_WORD, all_ended(&mut connections)).await;
     }
     connections.shutdown().await;
 }
 
-async fn connection(stream: TcpStream, listening: Listening, router: Router, shutdown: CancellationToken) {
+async fn all_ended(connections: &mut JoinSet<()>) {
+    while connections.join_next().await.is_some() {}
+}
+
+async fn connection(
+    stream: TcpStream,
+    listening: Listening,
+    closing: Closing,
+    router: Router,
+    shutdown: CancellationToken,
+) {
     // Without it, the pieces of a stream wait for acknowledgements: 40 ms each.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was not set");
     }
     let service = service_fn(move |mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(listening);
+        request.extensions_mut().insert(closing.clone());
         let router = router.clone();
         async move {
             Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))

@@ -37,6 +37,15 @@ pub struct Exhausted {
     pub overflow: Option<Overflow>,
     /// When the soonest of those that are left alone may be asked again.
     pub retry_at: Option<Instant>,
+    /// We are stopping, and waited no longer.
+    pub stopped: bool,
+}
+
+impl Exhausted {
+    /// Nobody was asked before we stopped.
+    pub fn stopped() -> Self {
+        Self { misses: Vec::new(), alone: false, overflow: None, retry_at: None, stopped: true }
+    }
 }
 
 /// How often a model is tried again after it said, before any content, that it is not loaded.
@@ -85,13 +94,17 @@ pub async fn walk(exchange: Arc<Exchange>, plan: Plan, mut record: Record) -> Fo
     };
     let mut candidates = plan.candidates;
     pool::arrange(&mut candidates, |target| walk.readiness(target), &exchange.gateway.busy);
-    let held = walk.candidates(&candidates).await;
+    let (held, stopped) = tokio::select! {
+        biased;
+        held = walk.candidates(&candidates) => (held, false),
+        () = exchange.closing.0.cancelled() => (None, true),
+    };
     let retry_at = walk.resting.iter().map(|(until, _)| *until).min();
     // Where others failed for other reasons, the length of the request is not what keeps it from being answered.
     let only_length = walk.misses.iter().all(|(_, miss)| miss.code == Code::ContextOverflow);
     let Walk { record, misses, overflow, .. } = walk;
     let overflow = overflow.filter(|_| only_length && retry_at.is_none());
-    Found { record, result: held.ok_or(Exhausted { misses, alone, overflow, retry_at }) }
+    Found { record, result: held.ok_or(Exhausted { misses, alone, overflow, retry_at, stopped }) }
 }
 
 impl Walk<'_> {

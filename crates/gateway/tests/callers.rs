@@ -57,8 +57,12 @@ async fn each_token_has_its_own_limits() {
 
     assert_eq!(asked(&proxy, "pl-near", "small").await.0, 200);
     let (status, body, _) = asked(&proxy, "pl-near", "cloud/large").await;
-    assert_eq!(status, 503);
-    assert!(body["error"]["message"].as_str().unwrap().contains("local-only"), "{body}");
+    assert_eq!((status, &body["error"]["code"]), (403, &json!("model_not_allowed")), "no second try would help");
+    let message = body["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("cloud/large: local-only (hosted, and the token \"near\" may ask local models only)"),
+        "{message}"
+    );
 
     assert_eq!(asked(&proxy, "pl-one", "small").await.0, 200);
     let (status, body, _) = asked(&proxy, "pl-one", "primary").await;
@@ -70,6 +74,38 @@ async fn each_token_has_its_own_limits() {
     assert_eq!((status, &body["error"]["type"]), (429, &json!("rate_limit_error")));
     assert!((55..=60).contains(&after.parse::<u64>().unwrap()), "{after}");
     assert_eq!(asked(&proxy, "pl-own", "small").await.0, 200, "others are not held up");
+}
+
+#[tokio::test]
+async fn each_token_is_shown_what_it_may_ask_for() {
+    let address = "127.0.0.1:9".parse().unwrap();
+    let mut small = target("studio/small", address, UpstreamApi::OpenaiCompletions);
+    small.alias = Some("Mini".to_owned());
+    let targets = vec![small, hosted(target("cloud/large", address, UpstreamApi::OpenaiCompletions))];
+    let access = Access {
+        token: Some(Secret::new("pl-own")),
+        named: vec![
+            token("near", |token| token.local_only = true),
+            token("one", |token| token.models = Some(vec!["MINI".to_owned()])),
+        ],
+        ..Access::default()
+    };
+    let proxy = Proxy::with(targets, quick(), |routes| {
+        routes.access = access;
+        routes.aliases = vec![("Mini".to_owned(), "studio/small".parse().unwrap())];
+    })
+    .await;
+    let shown = async |token: &str| {
+        let list = client().get(proxy.url("/v1/models")).bearer_auth(token).send().await.unwrap();
+        let list: Value = list.json().await.unwrap();
+        let ids = list["data"].as_array().unwrap().iter().map(|entry| entry["id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(shown("pl-own").await, "primary Mini studio/small cloud/large");
+    assert_eq!(shown("pl-near").await, "primary Mini studio/small");
+    assert_eq!(shown("pl-one").await, "Mini studio/small");
+    let get = client().get(proxy.url("/v1/models/cloud/large")).bearer_auth("pl-near");
+    assert_eq!(get.send().await.unwrap().status(), 404);
 }
 
 #[tokio::test]
@@ -115,6 +151,8 @@ async fn more_requests_than_are_served_at_once_wait_and_are_served() {
     let refused: Vec<_> = all.iter().filter(|(status, ..)| *status == 503).collect();
     assert_eq!(refused.len(), 1, "{all:?}");
     assert_eq!((refused[0].1["error"]["code"].as_str(), refused[0].2.as_str()), (Some("too_many_requests"), "1"));
+    let message = refused[0].1["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("1 request is being served") && message.contains("4 wait"), "{message}");
 }
 
 #[tokio::test]
@@ -142,6 +180,16 @@ async fn lm_studios_own_api_shows_and_loads_without_a_second_instance() {
     let v1 = get("/api/v1/models").await;
     assert_eq!(v1["models"][0]["loaded_instances"][0]["config"]["context_length"], 8192);
     assert_eq!(get("/api/v0/models/small").await["state"], "loaded");
+    // Of two machines with the same model, the bare id is the first one's, for a look as for a load.
+    proxy.routes.send_modify(|routes| {
+        let mut changed = (**routes).clone();
+        let twin = Target { context_window: None, ..target("mac/small", address, UpstreamApi::OpenaiCompletions) };
+        changed.targets.push(Arc::new(twin));
+        *routes = Arc::new(changed);
+    });
+    assert_eq!(get("/api/v0/models/small").await["id"], "studio/small");
+    let twin = get("/api/v0/models/mac/small").await;
+    assert!(twin.get("max_context_length").is_none(), "no number is known: {twin}");
     let unknown = client().post(proxy.url("/api/v1/models/load")).json(&json!({"model": "cloud/large"})).send();
     assert_eq!(unknown.await.unwrap().status(), 404);
 }

@@ -226,19 +226,22 @@ async fn when_the_bridge_fails_the_loading_one_is_waited_for() {
 
 #[tokio::test]
 async fn a_model_that_was_unloaded_unseen_is_loaded_and_asked_again() {
-    for hosted_too in [false, true] {
-        let stage = stage(Chat, hosted_too, Cold::Bridge).await;
-        let unloaded = serde_json::json!({"error": "Model was unloaded while the request was still in queue.."});
-        stage.local.control().fault(Fault::status_with_body(400, unloaded).times(1));
-        // The keeper notices a moment later.
-        later(&stage, Duration::from_millis(50), loading());
-        later(&stage, Duration::from_millis(250), Readiness::Ready);
-        let response = stage.proxy.send(Chat, ask(Chat, "primary", true)).await;
-        let attempts = if hosted_too { "near/m=unloaded; far/m=ok" } else { "near/m=unloaded; near/m=ok" };
-        assert_eq!(header(&response, "x-pilotlight-attempts"), attempts);
-        assert_eq!(stage.proxy.local.troubles(), [Trouble::Unloaded]);
-        assert_eq!(stage.proxy.local.wanted()[0], "near/m");
-    }
+    unhurried(async {
+        for hosted_too in [false, true] {
+            let stage = stage(Chat, hosted_too, Cold::Bridge).await;
+            let unloaded = serde_json::json!({"error": "Model was unloaded while the request was still in queue.."});
+            stage.local.control().fault(Fault::status_with_body(400, unloaded).times(1));
+            // The keeper notices a moment later.
+            later(&stage, Duration::from_millis(50), loading());
+            later(&stage, Duration::from_millis(250), Readiness::Ready);
+            let response = stage.proxy.send(Chat, ask(Chat, "primary", true)).await;
+            let attempts = if hosted_too { "near/m=unloaded; far/m=ok" } else { "near/m=unloaded; near/m=ok" };
+            assert_eq!(header(&response, "x-pilotlight-attempts"), attempts);
+            assert_eq!(stage.proxy.local.troubles(), [Trouble::Unloaded]);
+            assert_eq!(stage.proxy.local.wanted()[0], "near/m");
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

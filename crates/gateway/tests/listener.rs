@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use common::clock::unhurried;
 use common::raw::{Piece, Raw};
-use common::{Proxy, ask, client, header, hosted, quick, target};
-use pilotlight_gateway::{Access, Event, LARGEST_REQUEST, Outcome, Phase, Readiness, Target, Trouble};
+use common::{Proxy, ask, client, error_message, events, header, hosted, quick, target, upstream_api};
+use pilotlight_gateway::{Access, Event, LARGEST_REQUEST, Outcome, Phase, Readiness, Target, Timing, Trouble};
 use pilotlight_wire::ClientApi::{Chat, Messages, Responses};
 use pilotlight_wire::{Secret, UpstreamApi};
 use serde_json::{Value, json};
@@ -106,11 +106,17 @@ async fn paths_and_methods() {
         let response = client().get(proxy.url(path)).send().await.unwrap();
         assert_eq!(response.status(), 404, "{path}");
         let body: Value = response.json().await.unwrap();
-        assert!(body["error"]["message"].as_str().unwrap().contains("/v1/responses"), "{body}");
+        let message = body["error"]["message"].as_str().unwrap();
+        assert!(message.contains("/v1/responses"), "{message}");
+        assert_eq!(message.contains("base URL ends in /v1"), path == "/responses", "{message}");
     }
     let response = client().get(proxy.url("/v1/messages")).send().await.unwrap();
     assert_eq!((response.status().as_u16(), header(&response, "allow")), (405, "POST"));
-    assert_eq!(response.json::<Value>().await.unwrap()["type"], "error");
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(
+        (&body["type"], &body["error"]["message"]),
+        (&json!("error"), &json!("/v1/messages knows no GET: send POST"))
+    );
     let response = client().delete(proxy.url("/v1/models")).send().await.unwrap();
     assert_eq!((response.status().as_u16(), header(&response, "allow")), (405, "GET,HEAD"));
 }
@@ -170,6 +176,19 @@ async fn bodies_that_cannot_be_read() {
     let (status, answer) = raw(&proxy, &request).await;
     assert_eq!(status, 413);
     assert!(answer.contains("request_too_large"), "{answer}");
+}
+
+#[tokio::test]
+async fn headers_have_a_limit() {
+    let proxy = proxy().await;
+    let get = |size: usize| {
+        let long = "a".repeat(size);
+        format!("GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx-long: {long}\r\nconnection: close\r\n\r\n")
+    };
+    assert_eq!(raw(&proxy, &get(60 * 1024)).await.0, 200);
+    let (status, answer) = raw(&proxy, &get(64 * 1024)).await;
+    assert_eq!(status, 431);
+    assert!(answer.contains("the request's headers are larger than 64 kB"), "{answer}");
 }
 
 #[tokio::test]
@@ -289,4 +308,53 @@ async fn stopping_lets_a_stream_end_and_accepts_nothing_more() {
     assert_eq!(text.unwrap(), format!("{CHUNK}{end}"));
     stopped.expect("it stops as soon as the stream has ended").unwrap();
     assert!(TcpStream::connect(proxy.address).await.is_err());
+}
+
+/// What has not ended ten seconds after that is told so: in the stream, behind the heartbeats, or by a status.
+#[tokio::test]
+async fn stopping_tells_those_whom_it_cuts() {
+    unhurried(async {
+        for api in [Responses, Chat, Messages] {
+            let begun = match api {
+                Responses => "data: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_1\"}}\n\n\
+                              data: {\"type\":\"response.output_text.delta\",\"sequence_number\":1,\"delta\":\"a\"}\n\n",
+                Messages => "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\nevent: content_block_delta\n\
+                             data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n",
+                _ => CHUNK,
+            };
+            let streaming = Raw::stream(vec![Piece::Bytes(begun.into()), Piece::Hang]).await;
+            let silent = Raw::start(vec![Piece::Hang]).await;
+            let patient = |name, upstream: &Raw| Target {
+                first_content: Duration::from_secs(60),
+                ..hosted(target(name, upstream.address, upstream_api(api)))
+            };
+            let timing = Timing { idle: Duration::from_secs(60), ..quick() };
+            let targets = vec![patient("a/streaming", &streaming), patient("b/silent", &silent)];
+            let mut proxy = Proxy::with(targets, timing, |_| {}).await;
+            let streamed = proxy.send(api, ask(api, "a/streaming", true)).await;
+            let waiting = proxy.send(api, ask(api, "b/silent", true)).await;
+            let whole = tokio::spawn(client().post(proxy.url(&format!("/v1{}", api.path()))).json(&ask(api, "b/silent", false)).send());
+            while silent.requests().len() < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            proxy.shutdown.cancel();
+            for (response, begun) in [(streamed, begun), (waiting, "")] {
+                let body = response.text().await.expect("the body ends properly");
+                assert!(body.starts_with(begun), "{api:?}: {body}");
+                let last = events(&body).pop().unwrap();
+                let message = error_message(api, &last).unwrap_or_else(|| panic!("{api:?}: {body}"));
+                assert!(message.starts_with("Pilot Light is stopping"), "{api:?}: {message}");
+            }
+            let whole = whole.await.unwrap().unwrap();
+            assert_eq!(whole.status(), 503, "{api:?}");
+            assert!(whole.text().await.unwrap().contains("Pilot Light is stopping"), "{api:?}");
+            proxy.task.take().unwrap().await.unwrap();
+            for _ in 0..3 {
+                let outcome = proxy.finished().await.outcome;
+                assert!(matches!(outcome, Outcome::Cut | Outcome::Failed), "{api:?}: {outcome:?}");
+            }
+            assert!(proxy.gateway.cooldowns().borrow().is_empty(), "{api:?}: it is nobody's fault");
+        }
+    })
+    .await;
 }

@@ -314,8 +314,11 @@ async fn local_only_sends_no_byte_to_a_hosted_upstream() {
     let proxy = Proxy::with(targets, quick(), |routes| routes.local_only = true).await;
     for asked in ["primary", "far/m"] {
         let response = proxy.send(Chat, ask(Chat, asked, false)).await;
-        assert_eq!(response.status(), 503, "{asked}");
+        // What only the settings rule out, no second try brings.
+        assert_eq!(response.status(), if asked == "primary" { 503 } else { 403 }, "{asked}");
         assert!(header(&response, "x-pilotlight-attempts").contains("far/m=local-only"));
+        let body: Value = response.json().await.unwrap();
+        assert!(body["error"]["message"].as_str().unwrap().contains("the settings allow local models only"), "{body}");
     }
     assert!(far.requests().is_empty());
 }

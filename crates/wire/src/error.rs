@@ -22,6 +22,8 @@ pub enum ErrorKind {
     MethodNotAllowed,
     /// The body is too large.
     TooLarge,
+    /// The headers are too large.
+    HeadTooLarge,
     /// It comes too often.
     RateLimited,
     /// The body is not JSON.
@@ -43,6 +45,7 @@ impl ErrorKind {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::TooLarge => 413,
+            Self::HeadTooLarge => 431,
             Self::UnsupportedMediaType => 415,
             Self::RateLimited => 429,
             Self::Unavailable => 503,
@@ -57,6 +60,7 @@ impl ErrorKind {
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::TooLarge
+            | Self::HeadTooLarge
             | Self::UnsupportedMediaType => "invalid_request_error",
             Self::Unauthorized => "authentication_error",
             Self::Forbidden => "permission_error",
@@ -72,7 +76,7 @@ impl ErrorKind {
             Self::Unauthorized => "authentication_error",
             Self::Forbidden => "permission_error",
             Self::NotFound => "not_found_error",
-            Self::TooLarge => "request_too_large",
+            Self::TooLarge | Self::HeadTooLarge => "request_too_large",
             Self::RateLimited => "rate_limit_error",
             Self::Unavailable | Self::Interrupted => "api_error",
         }
