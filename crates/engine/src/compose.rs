@@ -187,6 +187,7 @@ pub(crate) fn compose(
             Cold::Wait => pilotlight_gateway::Cold::Wait,
         },
         local_only: settings.privacy.local_only,
+        local_only_for: None,
         regions: settings.privacy.regions.clone(),
         access: access(&settings.access, token),
     };
