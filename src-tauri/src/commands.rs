@@ -169,3 +169,15 @@ pub(crate) async fn connect_apply(link: State<'_, Link>, request: Value) -> Resu
 pub(crate) async fn connect_verify(link: State<'_, Link>, request: Value) -> Result<Value, CommandError> {
     edit(&link, "connect/verify", request).await
 }
+
+/// The settings in effect, and which of them stand in the file.
+#[tauri::command]
+pub(crate) async fn settings(link: State<'_, Link>) -> Result<Value, CommandError> {
+    edit(&link, "settings", Value::Null).await
+}
+
+/// Changes one of them.
+#[tauri::command]
+pub(crate) async fn settings_set(link: State<'_, Link>, request: Value) -> Result<Value, CommandError> {
+    edit(&link, "settings/set", request).await
+}

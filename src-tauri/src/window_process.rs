@@ -64,6 +64,8 @@ pub(crate) fn run() -> ExitCode {
             commands::connect_preview,
             commands::connect_apply,
             commands::connect_verify,
+            commands::settings,
+            commands::settings_set,
         ])
         .manage(Link { state: watch::Sender::new(None), asked: AtomicU64::new(0), waiting: Mutex::default() })
         .setup(move |app| {

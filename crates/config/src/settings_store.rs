@@ -1,4 +1,5 @@
-//! Our settings as they are in force: loaded and watched, in the way of the model configuration. I/O happens here.
+//! Our settings as they are in force: loaded, watched and changed, in the way of the model configuration. I/O happens
+//! here.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use crate::diagnostic::{Diagnostic, Severity, has_error};
 use crate::files::{Disk, Files as _};
 use crate::home::Environment;
 use crate::settings::Settings;
+use crate::settings_edit::{self, SettingsEditError};
 use crate::settings_read::{closed, read_settings};
 use crate::store::StoreError;
 use crate::watch::{Source, Watched};
@@ -32,6 +34,8 @@ pub struct SettingsState {
 #[derive(Clone, Debug)]
 pub struct SettingsStore {
     watched: Watched<SettingsState>,
+    path: Arc<Path>,
+    environment: Arc<Environment>,
 }
 
 impl SettingsStore {
@@ -42,13 +46,31 @@ impl SettingsStore {
     /// None at present: the form is that of [`crate::ConfigStore::open`].
     pub fn open(path: impl Into<PathBuf>, environment: Environment) -> Result<Self, StoreError> {
         let path = environment.working_folder.join(path.into());
-        Ok(Self { watched: Watched::open(SettingsSource { path, environment }) })
+        let own = (Arc::from(path.as_path()), Arc::new(environment.clone()));
+        Ok(Self { watched: Watched::open(SettingsSource { path, environment }), path: own.0, environment: own.1 })
     }
 
     /// What is in force, now and whenever it changes.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Arc<SettingsState>> {
         self.watched.state()
+    }
+
+    /// Sets what stands at `keys` in the file as [`settings_edit::edit`] does, or gives it its default again where
+    /// `value` is none. What comes of it is in force when this returns.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written, has a mistake, or would have one: then nothing is written.
+    pub async fn set(&self, keys: Vec<String>, value: Option<serde_json::Value>) -> Result<(), SettingsEditError> {
+        let (path, environment) = (Arc::clone(&self.path), Arc::clone(&self.environment));
+        let work = move || {
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            match &value {
+                Some(value) => settings_edit::edit(&path, &keys, Some(value), &environment),
+                None => settings_edit::reset(&path, &keys, &environment),
+            }
+        };
+        self.watched.run(work).await.map_err(|_| SettingsEditError::Stopping)?
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn routes(commands: Commands) -> Router {
 /// More than this is no draft. A configuration has at most 8 MiB, and its text grows when it is put into JSON.
 const LARGEST_DRAFT: usize = 32 << 20;
 
-/// The routes of the editor and of the Connect page below `/pilotlight`.
+/// The routes of the editor and of the other pages below `/pilotlight`.
 pub(crate) fn page_routes(pages: &Pages) -> Router {
     let mut router = Router::new();
     for name in Pages::reads() {

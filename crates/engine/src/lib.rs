@@ -21,6 +21,7 @@ mod page_commands;
 mod recompose;
 mod reducer;
 pub mod running;
+pub mod settings_page;
 mod start;
 pub mod state;
 mod surroundings;
@@ -163,8 +164,9 @@ impl Engine {
         self.inner.commands.unmute(Some(kind));
     }
 
-    /// What the Models and Connect pages ask for, by the names of the paths below `/pilotlight`, such as
-    /// `config/preview`; `body` and answer are what [`editor::types`] and [`connect::types`] have for it. No secret is in the answer.
+    /// What the Models, Connect and Settings pages ask for, by the names of the paths below `/pilotlight`, such as
+    /// `config/preview`; `body` and answer are what [`editor::types`], [`connect::types`] and [`settings_page::types`] have
+    /// for it. No secret is in the answer.
     ///
     /// # Errors
     /// When there is no such thing to ask, the body is another, or it cannot be done.

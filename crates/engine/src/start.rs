@@ -30,6 +30,7 @@ use crate::page_commands::Pages;
 use crate::recompose::{Inputs, Outputs, recompose};
 use crate::reducer::{Reducer, Sources};
 use crate::running::{Claim, Refused};
+use crate::settings_page::SettingsPage;
 use crate::state::AppState;
 use crate::surroundings::follow;
 use crate::{EngineOptions, control};
@@ -50,7 +51,6 @@ pub(crate) struct Inner {
     reducing: Mutex<JoinSet<()>>,
     reducer_stop: CancellationToken,
     claim: Mutex<Option<Arc<Claim>>>,
-    _settings: SettingsStore,
 }
 
 impl Inner {
@@ -133,7 +133,8 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
         states,
         environment: options.environment.clone(),
     };
-    let asked = Pages { editor, connections };
+    let page = SettingsPage { store: settings.clone(), states: commands.watch() };
+    let asked = Pages { editor, connections, settings: page };
     let own = control::routes(commands.clone()).merge(control::page_routes(&asked));
     let own = pilotlight_gateway::guard(own, routes.clone());
     let mut router = pilotlight_gateway::router(gateway).merge(own);
@@ -181,7 +182,6 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
         reducing: Mutex::new(reducing),
         reducer_stop,
         claim: Mutex::new(Some(claim)),
-        _settings: settings,
     })
 }
 

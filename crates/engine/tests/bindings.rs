@@ -11,6 +11,7 @@ use pilotlight_engine::editor::types::{
     ConfigDocument, ConfigDraft, ConfigPreview, FetchedModel, HistoryEntry, KeyKept, KeyRequest, ProviderRequest,
     ProviderTest, RestoreRequest, Saved,
 };
+use pilotlight_engine::settings_page::types::{SettingChange, SettingsDocument};
 use pilotlight_engine::state::AppState;
 use pilotlight_engine::{CommandError, Notice};
 use ts_rs::{Config, TS};
@@ -38,6 +39,8 @@ fn the_committed_bindings_are_current() {
     ConnectRequest::export_all(&config).unwrap();
     ToolView::export_all(&config).unwrap();
     Verification::export_all(&config).unwrap();
+    SettingChange::export_all(&config).unwrap();
+    SettingsDocument::export_all(&config).unwrap();
 
     if std::env::var_os("UPDATE_BINDINGS").is_some() {
         let _ = fs::remove_dir_all(&committed);

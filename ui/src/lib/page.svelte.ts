@@ -1,9 +1,9 @@
 // Which page is shown: the address's fragment says it.
 import { createSubscriber } from 'svelte/reactivity'
 
-export type PageName = 'overview' | 'models' | 'connect'
+export type PageName = 'overview' | 'models' | 'connect' | 'settings'
 
-const NAMED = ['models', 'connect'] as const
+const NAMED = ['models', 'connect', 'settings'] as const
 
 class PageLocation {
   #subscribe = createSubscriber((update) => {

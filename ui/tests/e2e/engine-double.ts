@@ -10,8 +10,10 @@ import type { AppState } from '../../src/lib/bindings/AppState'
 import type { Body } from '../../src/lib/models/draft'
 import type { KeyChange } from '../../src/lib/models/types'
 import type { ConnectRequest } from '../../src/lib/bindings/ConnectRequest'
+import type { SettingChange } from '../../src/lib/bindings/SettingChange'
 import { ConfigDouble } from '../fixtures/configuration'
 import { ConnectionsDouble } from '../fixtures/connections'
+import { SettingsDouble } from '../fixtures/settings'
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url))
 const TYPES: Record<string, string> = {
@@ -28,7 +30,7 @@ export interface Command {
   model: string
 }
 
-type Asked = Body & KeyChange & ConnectRequest & { label?: string }
+type Asked = Body & KeyChange & ConnectRequest & SettingChange & { label?: string }
 
 export class EngineDouble {
   readonly token = 'pl-test-token'
@@ -40,6 +42,8 @@ export class EngineDouble {
   config = new ConfigDouble()
   /** Other tools. */
   readonly connections = new ConnectionsDouble()
+  /** Our settings. */
+  readonly settings = new SettingsDouble()
   #state: AppState
   #server: Server
   #port = 0
@@ -135,13 +139,20 @@ export class EngineDouble {
     }
   }
 
-  /** What answers a question of the Models page. */
+  /** What answers a question of the Models, Connect or Settings page. */
   #editor(name: string, body: Asked | null): (() => Promise<unknown>) | undefined {
-    const { config, connections } = this
+    const { config, connections, settings } = this
     config.onWrite = (revision) => {
       this.state = { ...this.#state, config: { ...this.#state.config, revision } }
     }
-    if (body === null) return { config: () => config.config(), 'config/history': () => config.configHistory(), connect: () => connections.connectTools() }[name]
+    if (body === null) {
+      return {
+        config: () => config.config(),
+        'config/history': () => config.configHistory(),
+        connect: () => connections.connectTools(),
+        settings: () => settings.settings(),
+      }[name]
+    }
     const { label = '', ...draft } = body
     return {
       'config/preview': () => config.configPreview(draft),
@@ -157,6 +168,7 @@ export class EngineDouble {
       'connect/preview': () => connections.connectPreview(body),
       'connect/apply': () => connections.connectApply(body),
       'connect/verify': () => connections.connectVerify(),
+      'settings/set': () => settings.settingsSet(body),
     }[name]
   }
 

@@ -3,6 +3,7 @@ import type { AppState } from '../../src/lib/bindings/AppState'
 import { CommandError, type Backend, type Connection } from '../../src/lib/backend/backend'
 import { ConfigDouble } from '../fixtures/configuration'
 import { ConnectionsDouble } from '../fixtures/connections'
+import { SettingsDouble } from '../fixtures/settings'
 
 export class FakeBackend extends ConfigDouble implements Backend {
   readonly connections = new ConnectionsDouble()
@@ -10,6 +11,9 @@ export class FakeBackend extends ConfigDouble implements Backend {
   connectPreview = this.connections.connectPreview
   connectApply = this.connections.connectApply
   connectVerify = () => this.connections.connectVerify()
+  readonly ours = new SettingsDouble()
+  settings = this.ours.settings
+  settingsSet = this.ours.settingsSet
   commands: [name: string, model: string][] = []
   #pending: { resolve: () => void; reject: (error: CommandError) => void }[] = []
   #onState: (state: AppState) => void = () => undefined

@@ -110,6 +110,8 @@ test('the editor’s commands: one parameter, and what a conflict brings', async
   await backend.connectPreview({ tool: 'codex', disconnect: true })
   await backend.connectApply({ tool: 'codex', disconnect: false })
   await backend.connectVerify({ tool: 'codex', disconnect: false })
+  await backend.settings()
+  await backend.settingsSet({ path: ['keeper', 'poll'], value: '2s' })
   expect(ipc.invoke.mock.calls).toEqual([
     ['config', undefined],
     ['config_preview', { request: draft }],
@@ -127,6 +129,8 @@ test('the editor’s commands: one parameter, and what a conflict brings', async
     ['connect_preview', { request: { tool: 'codex', disconnect: true } }],
     ['connect_apply', { request: { tool: 'codex', disconnect: false } }],
     ['connect_verify', { request: { tool: 'codex', disconnect: false } }],
+    ['settings', undefined],
+    ['settings_set', { request: { path: ['keeper', 'poll'], value: '2s' } }],
   ])
   const details = { files: [{ path: '/f', ours: 'a', theirs: 'b' }] }
   ipc.invoke.mockRejectedValue({ code: 'conflict', message: 'It changed.', details })

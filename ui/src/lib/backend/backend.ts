@@ -5,6 +5,8 @@ import type { NoticeActionKind } from '../bindings/NoticeActionKind'
 import type { NoticeKind } from '../bindings/NoticeKind'
 import type { ConnectOutcome } from '../bindings/ConnectOutcome'
 import type { ConnectRequest } from '../bindings/ConnectRequest'
+import type { SettingChange } from '../bindings/SettingChange'
+import type { SettingsDocument } from '../bindings/SettingsDocument'
 import type { ToolView } from '../bindings/ToolView'
 import type { Verification } from '../bindings/Verification'
 import type { Body } from '../models/draft'
@@ -83,11 +85,19 @@ export interface ConnectBackend {
   connectVerify(request: ConnectRequest): Promise<Verification>
 }
 
+/** Our own settings. No token is in whatever comes from here. */
+export interface SettingsBackend {
+  /** What is in effect, and which of it stands in the file. */
+  settings(): Promise<SettingsDocument>
+  /** Changes one of them in the file, or gives it its default. What comes back is in effect. */
+  settingsSet(change: SettingChange): Promise<SettingsDocument>
+}
+
 /** How to mend a context that is loaded smaller than the configuration says. */
 export type ContextMend = 'reload' | 'lower'
 
 /** The engine, as the UI sees it. Every command rejects with a {@link CommandError}. */
-export interface Backend extends ConfigBackend, ConnectBackend {
+export interface Backend extends ConfigBackend, ConnectBackend, SettingsBackend {
   /** Calls back with every state from now on, the present one first. Returns what ends it. */
   subscribe(onState: (state: AppState) => void, onConnection: (connection: Connection) => void): () => void
   /** Makes a model, by ref or alias, the primary. */

@@ -4,6 +4,8 @@ import type { NoticeActionKind } from '../bindings/NoticeActionKind'
 import type { NoticeKind } from '../bindings/NoticeKind'
 import type { ConnectOutcome } from '../bindings/ConnectOutcome'
 import type { ConnectRequest } from '../bindings/ConnectRequest'
+import type { SettingChange } from '../bindings/SettingChange'
+import type { SettingsDocument } from '../bindings/SettingsDocument'
 import type { ToolView } from '../bindings/ToolView'
 import type { Verification } from '../bindings/Verification'
 import type { Body } from '../models/draft'
@@ -165,6 +167,14 @@ export class HttpBackend implements Backend {
 
   connectVerify(request: ConnectRequest): Promise<Verification> {
     return this.#answer('connect/verify', request)
+  }
+
+  settings(): Promise<SettingsDocument> {
+    return this.#read('settings')
+  }
+
+  settingsSet(change: SettingChange): Promise<SettingsDocument> {
+    return this.#answer('settings/set', change)
   }
 
   useToken(token: string): void {

@@ -6,6 +6,8 @@ import type { NoticeActionKind } from '../bindings/NoticeActionKind'
 import type { NoticeKind } from '../bindings/NoticeKind'
 import type { ConnectOutcome } from '../bindings/ConnectOutcome'
 import type { ConnectRequest } from '../bindings/ConnectRequest'
+import type { SettingChange } from '../bindings/SettingChange'
+import type { SettingsDocument } from '../bindings/SettingsDocument'
 import type { ToolView } from '../bindings/ToolView'
 import type { Verification } from '../bindings/Verification'
 import type { Body } from '../models/draft'
@@ -155,6 +157,14 @@ export class TauriBackend implements Backend {
 
   connectVerify(request: ConnectRequest): Promise<Verification> {
     return command('connect_verify', { request })
+  }
+
+  settings(): Promise<SettingsDocument> {
+    return command('settings')
+  }
+
+  settingsSet(change: SettingChange): Promise<SettingsDocument> {
+    return command('settings_set', { request: change })
   }
 
   copyEndpoint(): Promise<void> {
