@@ -208,7 +208,7 @@ test('everything is reached with Tab, in the order of the page', async () => {
     if (name === null || name === reached[0]) break
     reached.push(name)
   }
-  expect(reached).toEqual(['Overview', 'Models', 'Connect', 'Copy the endpoint', 'Unload MiniMax', 'Primary: MiniMax', 'Load Qwen3 8B'])
+  expect(reached).toEqual(['Overview', 'Models', 'Connect', 'Settings', 'Copy the endpoint', 'Unload MiniMax', 'Primary: MiniMax', 'Load Qwen3 8B'])
 })
 
 test('the browser has nothing to complain of', () => expect(complaints).toEqual([]))
