@@ -93,7 +93,7 @@ pub(crate) fn read_in(
     let folder = location.path.parent().unwrap_or(Path::new("/"));
     let mut assembly = Assembly {
         files,
-        folder: normal(folder),
+        folder: without_dots(folder),
         real_folder: files.real(folder),
         sources: Vec::new(),
         texts: Vec::new(),
@@ -215,7 +215,7 @@ impl Assembly<'_> {
                 let source = Source::new(path.clone(), document);
                 let document = Rc::clone(&source.document);
                 let mut here = above.to_vec();
-                here.push(normal(&path));
+                here.push(without_dots(&path));
                 self.sources.push(source);
                 self.places.push(place);
                 self.build(self.sources.len() - 1, document.root(), None, &here)
@@ -324,7 +324,7 @@ impl Assembly<'_> {
         here: &[PathBuf],
     ) -> Result<(PathBuf, String), (&'static str, String)> {
         let base = self.sources[file].path.parent().unwrap_or(Path::new("/")).to_owned();
-        let target = normal(&base.join(name));
+        let target = without_dots(&base.join(name));
         if !target.starts_with(&self.folder) {
             let folder = self.folder.display();
             return Err((
@@ -396,8 +396,9 @@ fn unreadable(error: &io::Error, openclaw: bool) -> (&'static str, String) {
     }
 }
 
-/// A path without `.` and `..`, by its text alone.
-fn normal(path: &Path) -> PathBuf {
+/// A path without `.` and `..`, by its text alone: files name each other by it, and are told apart by it.
+#[must_use]
+pub fn without_dots(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for component in path.components() {
         match component {

@@ -58,7 +58,7 @@ mod watch;
 pub mod whereabouts;
 pub mod write;
 
-pub use check::{Reading, read};
+pub use check::{Reading, read, without_dots};
 pub use diagnostic::{Diagnostic, Severity};
 pub use history_log::{LostComments, Who};
 pub use home::{Environment, Home};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use super::ground::{Ground, is_open};
 use super::lexer::{Token, tokens};
@@ -265,27 +265,13 @@ pub(super) fn grounds_of_includes(texts: &[(&str, &str)]) -> HashMap<String, Gro
                 return;
             }
             let name = decoded(&text[inner.clone()], *quote);
-            let target = normal(&folder.join(name)).display().to_string();
+            let target = pilotlight_config::without_dots(&folder.join(name)).display().to_string();
             if texts.iter().any(|(path, _)| *path == target) {
                 grounds.insert(target, found.ground);
             }
         });
     }
     grounds
-}
-
-fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 /// What a string means, read as JSON5 where that can be.
