@@ -71,6 +71,10 @@ fn joined(frames: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         }
         out.push(frame);
     }
+    // At the end of the stream nothing comes with which that line feed could be given.
+    if let Some(last) = out.last_mut().filter(|last| last.ends_with(b"\r\n")) {
+        last.pop();
+    }
     out
 }
 
