@@ -56,6 +56,17 @@ impl SettingsStore {
         self.watched.state()
     }
 
+    /// Looks at the file now: what was saved a moment ago is in force when this returns. A mistake has to stay for a
+    /// moment all the same, as it may be half of a save.
+    pub async fn look(&self) {
+        let (path, environment) = (Arc::clone(&self.path), Arc::clone(&self.environment));
+        let Ok(now) = tokio::task::spawn_blocking(move || read(&path, &environment)).await else { return };
+        if !now.stale && now != **self.watch().borrow() {
+            // Where the owner is gone, nobody asks for what is in force.
+            let _ = self.watched.run(|| ()).await;
+        }
+    }
+
     /// Sets what stands at `keys` in the file as [`settings_edit::edit`] does, or gives it its default again where
     /// `value` is none. What comes of it is in force when this returns.
     ///

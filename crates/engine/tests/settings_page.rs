@@ -170,6 +170,15 @@ async fn a_change_is_in_force_when_it_is_answered_and_no_other_byte_is_another()
 }
 
 #[tokio::test]
+async fn what_somebody_else_has_just_saved_is_shown() {
+    let house = House::new(Some(SETTINGS)).await;
+    for (poll, other) in [("250ms", "300ms"), ("300ms", "350ms")] {
+        std::fs::write(&house.file, house.text().replace(poll, other)).unwrap();
+        assert_eq!(house.read().await.poll.value, other);
+    }
+}
+
+#[tokio::test]
 async fn the_keeper_follows_a_policy_at_once() {
     let options = Options { models: vec![Model::new("minimax"), Model::new("Qwen")], ..Options::default() };
     let runtime = Simulator::start(Kind::LmStudio, options).await.unwrap();

@@ -50,6 +50,7 @@ impl SettingsPage {
     }
 
     async fn document(&self) -> Result<SettingsDocument, CommandError> {
+        self.store.look().await;
         let state = self.store.watch().borrow().clone();
         let file = self.file(&state.path).await?;
         Ok(document(&state, &self.states.borrow(), &Written(file)))
