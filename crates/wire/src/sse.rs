@@ -148,8 +148,8 @@ impl Framer {
     /// Whether bytes of an event that has not ended are held.
     #[must_use]
     pub fn is_within_event(&self) -> bool {
-        // A lone LF belongs to the CR that ended the last event.
-        !matches!(self.buffer.as_ref(), [] | [b'\n'])
+        // Blank lines begin no event, and an LF may be the second half of the CRLF that ended the last one.
+        self.buffer.iter().any(|byte| !matches!(byte, b'\r' | b'\n'))
     }
 
     /// The bytes held, which are no whole event: for a look at what a stream begins with.

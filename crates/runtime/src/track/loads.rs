@@ -110,7 +110,10 @@ impl Track {
         self.looks.at_once(now);
         match outcome {
             LoadOutcome::Done(done) => {
-                model.took(done.took.unwrap_or(now.duration_since(since)));
+                // Else a look was first, and what it saw is learned.
+                if !matches!(model.place, Place::Warm { since: warm } if warm >= since) {
+                    model.took(done.took.unwrap_or(now.duration_since(since)));
+                }
                 model.stays = done.stays;
                 model.details.context = done.context.or(model.details.context);
                 if let Some(instance) = done.instance
@@ -336,8 +339,7 @@ impl Track {
             return;
         }
         let after = match model.load {
-            Load::Ours { since } => Some(now.duration_since(since)),
-            Load::Theirs { since } => {
+            Load::Ours { since } | Load::Theirs { since } => {
                 let took = now.duration_since(since);
                 model.took(took);
                 Some(took)
