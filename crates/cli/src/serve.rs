@@ -21,7 +21,12 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<ExitCode, Failure> 
     // Asked for before the engine starts, so that a signal in between is not missed.
     let stop = Stop::listen()?;
     let engine = Engine::start(options).await.map_err(|error| Failure::new("start", error.to_string()))?;
-    let endpoint = engine.state_now().endpoint.clone().unwrap_or_default();
+    let state = engine.state_now();
+    // Nobody looks at a headless machine's window: what is not in force, for a mistake in it, is said at once.
+    for problem in state.config.problems.iter().filter(|problem| problem.severity == "error") {
+        tracing::error!("{}:{}:{}: {}", problem.file, problem.line, problem.column, problem.message);
+    }
+    let endpoint = state.endpoint.clone().unwrap_or_default();
     print(&format!("pilotlight {} {endpoint}\n", env!("CARGO_PKG_VERSION")))?;
     if arguments.ui {
         print(&format!("{}\n", pages::address(&engine)))?;

@@ -113,3 +113,21 @@ fn the_tour_of_the_demonstration_shows_the_bridge_and_the_way_back() {
     assert!(shown.contains("notification  MiniMax was unloaded. Likely a crash"), "{shown}");
     assert!(shown.contains("notification  MiniMax is back"), "{shown}");
 }
+
+#[test]
+fn what_is_not_in_force_for_a_mistake_is_said_at_the_start() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let setup = Setup::new("{}", "{ listen: '0.0.0.0:0', token: null }");
+    let mut serving = setup
+        .command(&["serve", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("pilotlight runs");
+    let mut line = String::new();
+    BufReader::new(serving.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+    assert!(line.contains("ERROR") && line.contains("settings.json5:1:11: 0.0.0.0:0 can be reached"), "{line}");
+}
