@@ -1,6 +1,6 @@
 //! Commands that work on the files, engine or no engine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use pilotlight_config::diagnostic::{Diagnostic, Severity};
@@ -9,7 +9,6 @@ use pilotlight_config::{ConfigLocation, Environment, Home, Who, check as reading
 use pilotlight_wire::ModelRef;
 use serde_json::json;
 
-use crate::FileArguments;
 use crate::config_edit::failure;
 use crate::config_show::concealed_diff;
 use crate::config_words::model_called;
@@ -112,10 +111,10 @@ pub(crate) fn path(json: bool) -> Result<ExitCode, Failure> {
 }
 
 /// `pilotlight token`
-pub(crate) fn token(files: &FileArguments) -> Result<ExitCode, Failure> {
+pub(crate) fn token(settings: Option<PathBuf>) -> Result<ExitCode, Failure> {
     let environment = Environment::of_process();
     let home = Home::from(&environment);
-    let file = files.settings.clone().unwrap_or_else(|| home.settings_file());
+    let file = settings.unwrap_or_else(|| home.settings_file());
     let settings = settings_store::read(&file, &environment);
     match pilotlight_engine::token(&settings.settings, &home) {
         Ok(Some(token)) => {

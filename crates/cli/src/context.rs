@@ -34,7 +34,11 @@ pub(crate) async fn run(model: Option<&str>, reload: bool, lower: bool, json: bo
     let local = state.models.iter().filter(|known| known.location == Location::Local);
     let shown: Vec<_> = local.filter(|known| model.is_none_or(|name| called(known, name))).collect();
     if let Some(name) = model.filter(|_| shown.is_empty()) {
-        return Err(Failure::new("unknown-model", format!("no local model or alias is called {name:?}")));
+        let known: Vec<_> = state.models.iter().filter(|known| known.location == Location::Local).collect();
+        let known: Vec<_> = known.iter().map(|known| known.model.to_string()).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let message = format!("no local model or alias is called {name:?}: there is {known}");
+        return Err(Failure::new("unknown-model", message));
     }
     show(json, &shown.iter().map(|model| facts(model)).collect::<Vec<_>>(), || {
         if shown.is_empty() {
@@ -78,8 +82,13 @@ fn line(model: &ModelSummary, runtime: Option<&RuntimeSummary>) -> String {
         }
         (Some(loaded), None) => format!("{name}: loaded with {loaded} tokens; the configuration does not say\n"),
         (None, window) => {
-            let warm = matches!(model.state, ModelState::Warm { .. });
-            let loaded = if warm { "its runtime does not say with what it is loaded" } else { "not loaded" };
+            let loaded = match model.state {
+                ModelState::Warm { .. } => "its runtime does not say with what it is loaded",
+                ModelState::Loading { .. } => "being loaded",
+                ModelState::Unreachable { .. } => "its runtime does not answer",
+                ModelState::Missing => "its runtime does not have it",
+                _ => "not loaded",
+            };
             let says = window.map_or("does not say".to_owned(), |window| format!("says {window}"));
             format!("{name}: {loaded}; the configuration {says}\n")
         }

@@ -52,7 +52,7 @@ enum Command {
     Serve(ServeArguments),
     /// Make a model the primary, in the configuration file; a running engine follows at once
     ///
-    /// Only the characters of that value change in the file.
+    /// Only that value changes in the file; where the model was a fallback, the two change places.
     Use {
         /// A ref (provider/model), an alias, or a bare model id
         model: String,
@@ -147,8 +147,9 @@ enum Command {
     Token {
         #[command(subcommand)]
         command: Option<token::TokenCommand>,
-        #[command(flatten)]
-        files: FileArguments,
+        /// The settings file [default: settings.json5 in Pilot Light's folder]
+        #[arg(long, value_name = "FILE")]
+        settings: Option<PathBuf>,
     },
     /// Connect a tool to Pilot Light, in its own settings; without a name, list the tools and how they stand
     ///
@@ -257,8 +258,8 @@ async fn run(command: Command) -> ExitCode {
         Command::Retry { provider, .. } => remote::retry(provider.as_deref(), json).await,
         Command::Key { command } => command.run(),
         Command::Runtime { command } => command.run().await,
-        Command::Token { command: None, files } => config_commands::token(&files),
-        Command::Token { command: Some(command), files } => command.run(&files),
+        Command::Token { command: None, settings } => config_commands::token(settings),
+        Command::Token { command: Some(command), settings } => command.run(settings),
         Command::Connect(arguments) => arguments.run().await,
         Command::Disconnect(arguments) => arguments.run(),
         Command::Demo(arguments) => demo::run(arguments).await,

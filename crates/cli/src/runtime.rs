@@ -65,7 +65,7 @@ fn list(runtimes: &[RuntimeSummary]) -> String {
 fn describe(runtime: &RuntimeSummary) -> String {
     let title = if runtime.kind == "unknown" { "not known yet" } else { &runtime.title };
     let version = runtime.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
-    let mut text = format!("{}  {title}{version} at {}\n", runtime.provider, runtime.address);
+    let mut text = format!("{}  {title}{version} at {}\n", runtime.provider, runtime.address.trim_end_matches('/'));
     let mut line = |words: String| text += &format!("  {words}\n");
     match (runtime.reachable, &runtime.detail) {
         (true, None) => {}
@@ -121,7 +121,7 @@ mod tests {
         };
         assert_eq!(
             list(&[runtime.clone()]),
-            "rack  llama-server b11669 at http://127.0.0.1:8080/\n  loads a model on request, unloads on request, tells \
+            "rack  llama-server b11669 at http://127.0.0.1:8080\n  loads a model on request, unloads on request, tells \
              of changes by itself\n  the context that a model is loaded with is set by its command line\n  to keep a model warm: nothing is sent\n  does not tell when a model was last used\n"
         );
         runtime.kind = "unknown".into();
@@ -130,7 +130,7 @@ mod tests {
         runtime.detail = Some("connection refused".into());
         assert_eq!(
             list(&[runtime]),
-            "rack  not known yet at http://127.0.0.1:8080/\n  does not answer: connection refused\n"
+            "rack  not known yet at http://127.0.0.1:8080\n  does not answer: connection refused\n"
         );
     }
 }

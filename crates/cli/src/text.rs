@@ -22,7 +22,8 @@ pub(crate) fn status(state: &AppState, now: u64) -> String {
     }
     for runtime in state.runtimes.iter().filter(|runtime| !runtime.reachable) {
         let detail = runtime.detail.as_deref().unwrap_or("not asked yet");
-        text += &format!("Unreachable    {} at {}: {detail}\n", runtime.provider, runtime.address);
+        text +=
+            &format!("Unreachable    {} at {}: {detail}\n", runtime.provider, runtime.address.trim_end_matches('/'));
     }
     for cooldown in &state.cooldowns {
         let when = match cooldown.until.saturating_sub(now) {

@@ -1,5 +1,6 @@
 //! `pilotlight token`: the one token, and tokens with limits of their own for single clients.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -8,7 +9,6 @@ use pilotlight_config::{Environment, Home, settings_edit, settings_store};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::FileArguments;
 use crate::output::{Failure, print};
 
 /// How many random bytes a token has.
@@ -48,9 +48,9 @@ impl TokenCommand {
         matches!(self, Self::List { json: true })
     }
 
-    pub(crate) fn run(self, files: &FileArguments) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, settings: Option<PathBuf>) -> Result<ExitCode, Failure> {
         let environment = Environment::of_process();
-        let file = files.settings.clone().unwrap_or_else(|| Home::from(&environment).settings_file());
+        let file = settings.unwrap_or_else(|| Home::from(&environment).settings_file());
         let state = settings_store::read(&file, &environment);
         let tokens = &state.settings.access.tokens;
         let changed = |name: &str, value: Option<&Value>| {

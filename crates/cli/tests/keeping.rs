@@ -94,6 +94,13 @@ async fn a_check_of_the_file_knows_what_the_running_engine_knows() {
         setup.command(&["config", "check", "openclaw.json"]).current_dir(setup.user_home()).output().unwrap();
     assert!(String::from_utf8_lossy(&relative.stdout).contains("is loaded with a context of 196608"));
 
+    let shown = String::from_utf8(setup.run(&["context"]).stdout).unwrap();
+    assert!(shown.contains("qwen3-8b: its runtime does not have it; the configuration says 40960"), "{shown}");
+    let unknown = setup.run(&["context", "qwen"]).stdout;
+    assert_eq!(String::from_utf8(unknown).unwrap().lines().count(), 1, "an alias in any case");
+    let unknown = String::from_utf8(setup.run(&["context", "nobody"]).stderr).unwrap();
+    assert!(unknown.contains("there is lmstudio/minimax-m2.1-gs32, lmstudio/qwen3-8b"), "{unknown}");
+
     // Without the engine, the check goes on without its word.
     drop(serving);
     assert_eq!(found(&setup, &[]), BTreeMap::new());
@@ -128,6 +135,50 @@ async fn a_small_context_in_ollama_is_mended_in_its_model() {
     assert!(shown.contains("40960 tokens of context loaded, Q4_K_M, "), "{shown}");
     let listed = setup.json(&["runtime", "list", "--json"]);
     assert_eq!((&listed[0]["setsContext"], &listed[0]["loadContext"]), (&json!(true), &json!(false)));
+}
+
+/// What the settings say of memory and of when to keep a model warm is followed as it is written, while the engine runs.
+#[tokio::test]
+async fn the_memory_limit_and_the_policies_of_the_settings_are_followed() {
+    let sizes = ["--size", "minimax-m2.1-gs32=120", "--size", "qwen3-8b=40"];
+    let models = ["lmstudio", "--model", "minimax-m2.1-gs32:0", "--model", "qwen3-8b:0"];
+    let local = SimulatorProcess::start(&[&models[..], &sizes[..]].concat());
+    let setup = Setup::new(&configuration(&local.address, None), SETTINGS);
+    let settings = |keeper: &str, policies: &str| {
+        let text = format!("{{ keeper: {{ poll: '1s', {keeper} }}, models: {{ {policies} }} }}");
+        std::fs::write(setup.home().join("settings.json5"), text).unwrap();
+    };
+    let kind = |state: &Value, index: usize| state["models"][index]["state"]["kind"].as_str().unwrap().to_owned();
+    let kinds = |state: &Value| [kind(state, 0), kind(state, 1)];
+    let always = "'lmstudio/qwen3-8b': { keepWarm: 'always' }";
+    settings("maxMemory: '150GB'", always);
+    let _serving = setup.serve();
+    let state = setup.wait_for("the stronger policy", |state| kinds(state) == ["cold", "warm"]);
+    assert_eq!(state["models"][0]["sizeBytes"], 120_000_000_000_u64);
+    settings("maxMemory: '160GB'", always);
+    setup.wait_for("room for both", |state| kinds(state) == ["warm", "warm"]);
+
+    settings("maxMemory: '100GB'", "'lmstudio/minimax-m2.1-gs32': { keepWarm: 'never' }");
+    // What is written is in force within a second.
+    let kept = |is: bool| move |state: &Value| state["models"][0]["keptWarm"] == is;
+    setup.wait_for("no policy", kept(false));
+    setup.json(&["unload", "MiniMax", "--json"]);
+    let refused = setup.run(&["load", "MiniMax"]);
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && message.contains("it takes 120.0 GB"), "{message}");
+    assert!(message.contains("keeper.maxMemory of the settings, 100.0 GB"), "{message}");
+
+    let whole_day = "{ keepWarm: { from: '00:00', to: '24:00', timeZone: 'Europe/Berlin' } }";
+    settings("maxMemory: null", &format!("'lmstudio/minimax-m2.1-gs32': {whole_day}"));
+    let give_up = Instant::now() + Duration::from_secs(30);
+    while !setup.run(&["load", "MiniMax"]).status.success() {
+        assert!(Instant::now() < give_up, "without a limit it loads");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    setup.wait_for("the schedule", kept(true));
+    settings("maxMemory: null", "'lmstudio/minimax-m2.1-gs32': { keepWarm: 'never' }");
+    let state = setup.wait_for("no policy", kept(false));
+    assert_eq!(kind(&state, 0), "warm", "when a policy ends, the model is left as it is");
 }
 
 #[tokio::test]

@@ -60,7 +60,8 @@ async fn a_machine_whose_network_drops_is_stood_in_for_and_serves_again_by_itsel
     assert_eq!(state["light"], "hosted", "{}", state["status"]);
     let (who, after) = answers(&serving).await;
     assert_eq!(who, "hosted/sonnet");
-    assert!(after < Duration::from_secs(2), "{after:?}");
+    // Asked in spite of what is known, the one that is away would be waited for over a minute.
+    assert!(after < Duration::from_secs(10), "{after:?}");
 
     local.signal("-CONT");
     let state = setup.wait_for("its return", |state| kind(state) == "warm");

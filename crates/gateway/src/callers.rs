@@ -224,7 +224,7 @@ mod tests {
         waiting.remove(0).abort();
         drop(first);
         for next in waiting {
-            drop(tokio::time::timeout(Duration::from_secs(1), next).await.unwrap().unwrap());
+            drop(tokio::time::timeout(Duration::from_secs(30), next).await.unwrap().unwrap());
         }
         assert!(!turns.is_full(1));
         assert_eq!(turns.state.lock().unwrap().running, 0);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::clock::unhurried;
 use common::raw::{Piece, Raw};
@@ -15,6 +15,7 @@ use pilotlight_gateway::{Cold, Outcome, Phase, Readiness, Target, Trouble};
 use pilotlight_simulator::{Fault, Kind, Options, Simulator};
 use pilotlight_wire::ClientApi::{self, Chat, Completions, Messages, Responses};
 use serde_json::Value;
+use tokio::time::Instant;
 
 const STREAMED: [ClientApi; 4] = [Responses, Chat, Messages, Completions];
 
@@ -74,7 +75,7 @@ async fn while_the_local_one_loads_the_hosted_one_answers_at_once() {
 
 #[tokio::test]
 async fn without_a_hosted_one_the_client_waits_and_sees_that_we_live() {
-    join_all(STREAMED.map(async |api| {
+    unhurried(join_all(STREAMED.map(async |api| {
         let mut stage = stage(api, false, Cold::Bridge).await;
         stage.proxy.local.set("near/m", Readiness::Cold);
         let steps = [
@@ -117,7 +118,7 @@ async fn without_a_hosted_one_the_client_waits_and_sees_that_we_live() {
         for step in steps {
             step.await.unwrap();
         }
-    }))
+    })))
     .await;
 }
 
@@ -367,7 +368,7 @@ async fn of_a_load_and_a_cool_down_whichever_is_over_first_is_asked() {
             stage.proxy.local.set("near/m", loading());
             stage.far.control().fault(Fault::status_with_header(429, "retry-after", "5").times(1));
             later(&stage, Duration::from_secs(loaded_after), Readiness::Ready);
-            let begun = tokio::time::Instant::now();
+            let begun = Instant::now();
             let response = stage.proxy.send(Chat, ask(Chat, "primary", true)).await;
             let words = if served_by == "near/m" { "local words" } else { "hosted words" };
             assert_eq!(text_of(Chat, &events(&read(response).await)), words);

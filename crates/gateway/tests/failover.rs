@@ -3,8 +3,9 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use common::clock::unhurried;
 use common::raw::{Piece, Raw};
 use common::{
     Proxy, ask, error_message, events, header, hosted, quick, read, target, text_of, upstream_api, whole_text,
@@ -15,6 +16,7 @@ use pilotlight_wire::ClientApi::{self, Chat, Messages, Responses};
 use pilotlight_wire::{Secret, UpstreamApi};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 async fn vendor(api: ClientApi, reply: &str) -> Simulator {
     let kind = if api == Messages { Kind::Anthropic } else { Kind::OpenAi };
@@ -285,26 +287,29 @@ async fn equal_models_on_two_machines_are_one_pool() {
 
 #[tokio::test]
 async fn a_model_that_is_seen_to_work_is_given_more_time() {
-    for streamed in [true, false] {
-        let near = vendor(Chat, "a long prompt").await;
-        near.control().fault(Fault::slow_first_byte(Duration::from_millis(1_000)));
-        let patient = Target {
-            first_content: Duration::from_millis(300),
-            ..target("near/m", near.address(), upstream_api(Chat))
-        };
-        let proxy = Proxy::with(vec![patient], pilotlight_gateway::Timing { whole: 1, ..quick() }, |_| {}).await;
-        *proxy.local.working.lock().unwrap() = 10;
-        let response = proxy.send(Chat, ask(Chat, "primary", streamed)).await;
-        assert_eq!(response.status(), 200);
-        assert!(read(response).await.contains("prompt"));
-        *proxy.local.working.lock().unwrap() = 0;
-        let begun = Instant::now();
-        let body = read(proxy.send(Chat, ask(Chat, "primary", streamed)).await).await;
-        assert!(body.contains("timeout") && begun.elapsed() < Duration::from_millis(900), "{body}");
-        if streamed && body.starts_with("data") {
-            assert!(error_message(Chat, events(&body).last().unwrap()).is_some());
+    unhurried(async {
+        for streamed in [true, false] {
+            let near = vendor(Chat, "a long prompt").await;
+            near.control().fault(Fault::slow_first_byte(Duration::from_millis(1_000)));
+            let patient = Target {
+                first_content: Duration::from_millis(300),
+                ..target("near/m", near.address(), upstream_api(Chat))
+            };
+            let proxy = Proxy::with(vec![patient], pilotlight_gateway::Timing { whole: 1, ..quick() }, |_| {}).await;
+            *proxy.local.working.lock().unwrap() = 10;
+            let response = proxy.send(Chat, ask(Chat, "primary", streamed)).await;
+            assert_eq!(response.status(), 200);
+            assert!(read(response).await.contains("prompt"));
+            *proxy.local.working.lock().unwrap() = 0;
+            let begun = Instant::now();
+            let body = read(proxy.send(Chat, ask(Chat, "primary", streamed)).await).await;
+            assert!(body.contains("timeout") && begun.elapsed() < Duration::from_millis(900), "{body}");
+            if streamed && body.starts_with("data") {
+                assert!(error_message(Chat, events(&body).last().unwrap()).is_some());
+            }
         }
-    }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ impl Untold {
 impl fmt::Display for KeepingWarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Free => "nothing is sent to keep a model warm",
+            Self::Free => "nothing is sent, since what was loaded stays",
             Self::Ping => "where it has an idle timer, a request of one token is sent before that would strike",
             Self::NotOurs => "the server keeps its models by itself",
         })

@@ -122,6 +122,9 @@ struct Common {
     /// is answered
     #[arg(long = "model", value_name = "KEY[:LOAD_MS]", value_parser = model)]
     models: Vec<Model>,
+    /// What a model of lmstudio or ollama takes on disk, in GB (repeatable) [default: 138]
+    #[arg(long = "size", value_name = "KEY=GB", value_parser = size)]
+    sizes: Vec<(String, u64)>,
     /// How long each word of an answer takes
     #[arg(long, value_name = "TIME", default_value = "30ms", value_parser = duration)]
     word_delay: Duration,
@@ -155,10 +158,15 @@ impl Common {
             "in-text" => ReasoningForm::InText,
             _ => ReasoningForm::Deltas,
         };
+        let mut models = self.models.clone();
+        for model in &mut models {
+            let size = self.sizes.iter().rev().find(|(key, _)| *key == model.key);
+            model.size_bytes = size.map_or(model.size_bytes, |(_, bytes)| *bytes);
+        }
         Options {
             listen: self.listen,
             control: Some(self.control),
-            models: self.models.clone(),
+            models,
             key: self.key.clone(),
             word_delay: self.word_delay,
             prompt_delay: self.prompt_delay,
@@ -198,6 +206,12 @@ fn model(text: &str) -> Result<Model, String> {
         return Err("a model needs a key, such as minimax-m2.1-gs32:30000".into());
     }
     Ok(Model::new(key).load_time(time))
+}
+
+fn size(text: &str) -> Result<(String, u64), String> {
+    let (key, gigabytes) = text.rsplit_once('=').ok_or("write it like minimax-m2.1-gs32=138")?;
+    let gigabytes: u64 = gigabytes.parse().map_err(|_| format!("{gigabytes} is no whole number of GB"))?;
+    Ok((key.to_owned(), gigabytes.saturating_mul(1_000_000_000)))
 }
 
 fn rule(text: &str) -> Result<Rule, String> {

@@ -38,7 +38,7 @@ pub(super) fn check(ground: &Ground<'_>, report: &mut Report<'_>) {
                 && let Some(at) = row.get("id")
             {
                 let message = format!(
-                    "{0} answers and has no model {id}: correct the id (`pilotlight provider models {0}` lists what it \
+                    "the runtime of {0} answers and has no model {id:?}: correct the id (`pilotlight provider models {0}` lists what it \
                      has), or download the model there",
                     provider.id
                 );

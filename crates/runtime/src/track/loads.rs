@@ -1,6 +1,7 @@
 //! Loading and unloading: what waits, what starts, and how it ends. One load at a time per runtime, one in flight per
 //! model, whoever asks.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use pilotlight_wire::ModelRef;
@@ -211,8 +212,13 @@ impl Track {
         if self.models.iter().any(|model| model.load.is_ours()) {
             return;
         }
+        let crowded = self.is_crowded();
         let turn = |at: &usize| match self.models[*at].load {
-            Load::Queued { since, urgency } if up || urgency == Urgency::Person => Some((urgency, since)),
+            Load::Queued { since, urgency } if up || urgency == Urgency::Person => {
+                // Where not all can stay, a weaker policy's would be taken out again.
+                let by_policy = crowded && urgency == Urgency::Policy;
+                Some((urgency, by_policy.then_some(Reverse(self.models[*at].watched.keep_warm)), since))
+            }
             _ => None,
         };
         let mut queue: Vec<_> = (0..self.models.len()).filter(|at| turn(at).is_some()).collect();

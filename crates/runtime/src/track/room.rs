@@ -99,6 +99,12 @@ impl Track {
         }
     }
 
+    /// Whether the policies in force want more in memory than is allowed.
+    pub(super) fn is_crowded(&self) -> bool {
+        let kept: Vec<usize> = (0..self.models.len()).filter(|at| self.models[*at].watched.keep_warm.now()).collect();
+        !self.within(kept.len(), self.bytes_of(&kept))
+    }
+
     /// Whether one more of this size is allowed beside these.
     fn fits(&self, here: &[usize], size: u64) -> bool {
         self.within(here.len() + 1, self.bytes_of(here).saturating_add(size))

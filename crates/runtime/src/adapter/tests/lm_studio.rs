@@ -103,7 +103,7 @@ async fn with_a_model(ttl: Value) -> (Simulator, Shared, Arc<dyn Adapter>) {
 }
 
 async fn news(adapter: &dyn Adapter) -> News {
-    timeout(Duration::from_secs(5), adapter.news()).await.expect("something is heard")
+    timeout(Duration::from_secs(30), adapter.news()).await.expect("something is heard")
 }
 
 async fn next_activity(adapter: &dyn Adapter) -> Activity {
@@ -128,7 +128,7 @@ async fn its_websocket_tells_timer_last_use_and_what_it_does() {
     socket.lock().unwrap().state = Some(json!({ "status": "processingPrompt", "queued": 2 }));
     let began = std::time::Instant::now();
     assert_eq!(next_activity(&*adapter).await, Activity { doing: Doing::ReadingPrompt, queued: 2 });
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < Duration::from_secs(4));
     assert!(seen(&*adapter, "m").await.idle.is_some_and(|idle| idle < Duration::from_secs(2)), "it is in use");
 
     let heard = socket.lock().unwrap().heard.clone();
@@ -156,7 +156,8 @@ async fn an_instance_that_went_is_heard_within_a_second_or_so() {
         socket.loaded = json!([]);
     }
     assert_eq!(news(&*adapter).await, News::Changed);
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    // Once a second it is asked; the rest is for a busy machine.
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -216,7 +217,7 @@ async fn its_server_is_found_on_another_port_by_its_own_files() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let adapter = timeout(Duration::from_secs(5), found).await.unwrap();
+    let adapter = timeout(Duration::from_secs(30), found).await.unwrap();
     assert_eq!(adapter.moved_to().and_then(|root| root.port()), Some(there.address().port()));
     assert_eq!(seen(&*adapter, "m").await.presence, Presence::Absent);
 

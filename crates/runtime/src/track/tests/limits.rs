@@ -120,6 +120,17 @@ fn equal_policies_do_not_drive_each_other_out() {
 }
 
 #[test]
+fn where_not_all_can_stay_the_strongest_policy_loads_first() {
+    let models = [kept("a", KeepWarm::Chain), kept("b", KeepWarm::Always), kept("c", KeepWarm::No)];
+    let absent = [("a", Absent), ("b", Absent), ("c", Absent)];
+    let mut bench = limited(one(), &models, &absent);
+    assert_eq!(bench.loads(), ["b"]);
+    // With room for both the order is the plan's: the first of the chain is waited for.
+    let mut bench = limited(Limits { models: Some(2), bytes: None }, &models, &absent);
+    assert_eq!(bench.loads(), ["a"]);
+}
+
+#[test]
 fn memory_is_counted_by_size_and_what_never_fits_is_refused() {
     // Every model seen by these tests takes one byte.
     let models = [kept("a", KeepWarm::No), kept("b", KeepWarm::No), kept("c", KeepWarm::No)];
