@@ -329,8 +329,10 @@ mod tests {
         let http = Http::new(&root, None).unwrap();
         let silent = http.get("x", Duration::from_millis(50)).await.unwrap_err();
         assert!(matches!(silent, LookFailure::Silent(_)), "{silent:?}");
-        drop(listener);
-        // By a client of its own: the first one's connection may be left over, and is reset.
+        // Held and not listened at, so that no other test's server gets the port.
+        let held = tokio::net::TcpSocket::new_v4().unwrap();
+        held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let root: Url = format!("http://{}", held.local_addr().unwrap()).parse().unwrap();
         let http = Http::new(&root, None).unwrap();
         let refused = http.get("x", LISTING).await.unwrap_err();
         assert_eq!(refused, LookFailure::Refused("connection refused".into()));
