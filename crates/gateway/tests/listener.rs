@@ -8,8 +8,9 @@ use std::time::Duration;
 use common::clock::unhurried;
 use common::raw::{Piece, Raw};
 use common::{Proxy, ask, client, error_message, events, header, hosted, quick, target, upstream_api};
+use futures::future::join_all;
 use pilotlight_gateway::{Access, Event, LARGEST_REQUEST, Outcome, Phase, Readiness, Target, Timing, Trouble};
-use pilotlight_wire::ClientApi::{Chat, Messages, Responses};
+use pilotlight_wire::ClientApi::{self, Chat, Messages, Responses};
 use pilotlight_wire::{Secret, UpstreamApi};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -313,48 +314,52 @@ async fn stopping_lets_a_stream_end_and_accepts_nothing_more() {
 /// What has not ended ten seconds after that is told so: in the stream, behind the heartbeats, or by a status.
 #[tokio::test]
 async fn stopping_tells_those_whom_it_cuts() {
-    unhurried(async {
-        for api in [Responses, Chat, Messages] {
-            let begun = match api {
-                Responses => "data: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_1\"}}\n\n\
-                              data: {\"type\":\"response.output_text.delta\",\"sequence_number\":1,\"delta\":\"a\"}\n\n",
-                Messages => "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\nevent: content_block_delta\n\
-                             data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n",
-                _ => CHUNK,
-            };
-            let streaming = Raw::stream(vec![Piece::Bytes(begun.into()), Piece::Hang]).await;
-            let silent = Raw::start(vec![Piece::Hang]).await;
-            let patient = |name, upstream: &Raw| Target {
-                first_content: Duration::from_secs(60),
-                ..hosted(target(name, upstream.address, upstream_api(api)))
-            };
-            let timing = Timing { idle: Duration::from_secs(60), ..quick() };
-            let targets = vec![patient("a/streaming", &streaming), patient("b/silent", &silent)];
-            let mut proxy = Proxy::with(targets, timing, |_| {}).await;
-            let streamed = proxy.send(api, ask(api, "a/streaming", true)).await;
-            let waiting = proxy.send(api, ask(api, "b/silent", true)).await;
-            let whole = tokio::spawn(client().post(proxy.url(&format!("/v1{}", api.path()))).json(&ask(api, "b/silent", false)).send());
-            while silent.requests().len() < 2 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            proxy.shutdown.cancel();
-            for (response, begun) in [(streamed, begun), (waiting, "")] {
-                let body = response.text().await.expect("the body ends properly");
-                assert!(body.starts_with(begun), "{api:?}: {body}");
-                let last = events(&body).pop().unwrap();
-                let message = error_message(api, &last).unwrap_or_else(|| panic!("{api:?}: {body}"));
-                assert!(message.starts_with("Pilot Light is stopping"), "{api:?}: {message}");
-            }
-            let whole = whole.await.unwrap().unwrap();
-            assert_eq!(whole.status(), 503, "{api:?}");
-            assert!(whole.text().await.unwrap().contains("Pilot Light is stopping"), "{api:?}");
-            proxy.task.take().unwrap().await.unwrap();
-            for _ in 0..3 {
-                let outcome = proxy.finished().await.outcome;
-                assert!(matches!(outcome, Outcome::Cut | Outcome::Failed), "{api:?}: {outcome:?}");
-            }
-            assert!(proxy.gateway.cooldowns().borrow().is_empty(), "{api:?}: it is nobody's fault");
+    unhurried(join_all([Responses, Chat, Messages].map(cut_at_the_end))).await;
+}
+
+async fn cut_at_the_end(api: ClientApi) {
+    let begun = match api {
+        Responses => {
+            "data: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_1\"}}\n\n\
+                              data: {\"type\":\"response.output_text.delta\",\"sequence_number\":1,\"delta\":\"a\"}\n\n"
         }
-    })
-    .await;
+        Messages => {
+            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\nevent: content_block_delta\n\
+                             data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n"
+        }
+        _ => CHUNK,
+    };
+    let streaming = Raw::stream(vec![Piece::Bytes(begun.into()), Piece::Hang]).await;
+    let silent = Raw::start(vec![Piece::Hang]).await;
+    let patient = |name, upstream: &Raw| Target {
+        first_content: Duration::from_secs(60),
+        ..hosted(target(name, upstream.address, upstream_api(api)))
+    };
+    let timing = Timing { idle: Duration::from_secs(60), ..quick() };
+    let targets = vec![patient("a/streaming", &streaming), patient("b/silent", &silent)];
+    let mut proxy = Proxy::with(targets, timing, |_| {}).await;
+    let streamed = proxy.send(api, ask(api, "a/streaming", true)).await;
+    let waiting = proxy.send(api, ask(api, "b/silent", true)).await;
+    let whole =
+        tokio::spawn(client().post(proxy.url(&format!("/v1{}", api.path()))).json(&ask(api, "b/silent", false)).send());
+    while silent.requests().len() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    proxy.shutdown.cancel();
+    for (response, begun) in [(streamed, begun), (waiting, "")] {
+        let body = response.text().await.expect("the body ends properly");
+        assert!(body.starts_with(begun), "{api:?}: {body}");
+        let last = events(&body).pop().unwrap();
+        let message = error_message(api, &last).unwrap_or_else(|| panic!("{api:?}: {body}"));
+        assert!(message.starts_with("Pilot Light is stopping"), "{api:?}: {message}");
+    }
+    let whole = whole.await.unwrap().unwrap();
+    assert_eq!(whole.status(), 503, "{api:?}");
+    assert!(whole.text().await.unwrap().contains("Pilot Light is stopping"), "{api:?}");
+    proxy.task.take().unwrap().await.unwrap();
+    for _ in 0..3 {
+        let outcome = proxy.finished().await.outcome;
+        assert!(matches!(outcome, Outcome::Cut | Outcome::Failed), "{api:?}: {outcome:?}");
+    }
+    assert!(proxy.gateway.cooldowns().borrow().is_empty(), "{api:?}: it is nobody's fault");
 }
