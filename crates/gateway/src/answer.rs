@@ -198,11 +198,12 @@ fn exhausted_error(asked: &str, record: &Record, exhausted: &Exhausted) -> ApiEr
             detail => format!("{}: {} ({detail})", report.model, report.code),
         })
         .collect();
-    let message = format!("no model could answer {asked:?}. {}", tried.join("; "));
+    let nobody = |no: &str| format!("{no} model could answer {asked:?}. {}", tried.join("; "));
     if let Some(overflow) = &exhausted.overflow {
-        let message = format!("{overflow}. N{}", message.get(1..).unwrap_or_default());
+        let message = format!("{overflow}. {}", nobody("No"));
         return ApiError::new(ErrorKind::InvalidRequest, "context_length_exceeded", message);
     }
+    let message = nobody("no");
     // What the settings or the caller's token rule out, no second try brings.
     let ruled_out = |code| matches!(code, Code::LocalOnly | Code::Region);
     if exhausted.misses.is_empty() && !tried.is_empty() && record.attempts().iter().all(|one| ruled_out(one.code)) {

@@ -89,6 +89,24 @@ fn what_cannot_be_edited_is_refused_with_a_reason() {
 }
 
 #[test]
+fn an_object_is_added_on_one_line_where_its_neighbours_are() {
+    let models = "{\n  models: {\n    'a/b': { alias: 'B' }, // dear\n  },\n}\n";
+    let before = "'a/b': { alias: 'B' }, // dear\n";
+    let added = |new: &str| models.replace(before, &format!("{before}    'c/d': {new},\n"));
+    set(models, "models['c/d']", json!({ "alias": "D" }), &added("{ alias: 'D' }"));
+    let long = "D".repeat(100);
+    let lines = format!("{{\n      alias: '{long}',\n    }}");
+    set(models, "models['c/d']", json!({ "alias": long }), &added(&lines));
+    let nested = "{\n      alias: {\n        is: 'D',\n      },\n    }";
+    set(models, "models['c/d']", json!({ "alias": { "is": "D" } }), &added(nested));
+    // One that is on several lines is followed.
+    let mixed = "[\n  { a: 1 },\n  {\n    a: 2\n  }\n]";
+    set(mixed, "[2]", json!({ "a": 3 }), &mixed.replace("2\n  }\n", "2\n  },\n  {\n    a: 3\n  }\n"));
+    let items = "[\n  { a: 1 },\n]";
+    set(items, "[1]", json!({ "a": 3 }), "[\n  { a: 1 },\n  { a: 3 },\n]");
+}
+
+#[test]
 fn an_item_is_inserted_and_moved_with_its_comments() {
     let lines = "{\n  f: [ // in this order\n    'a', // cheap\n    // the good one\n    'b', // costs\n    'c'  // slow\n  ],\n}";
     let document = Document::parse(lines).unwrap();

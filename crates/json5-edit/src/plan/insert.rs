@@ -10,6 +10,9 @@ use crate::layout::{Layout, after_line_end, breaks, is_line_comment, line_indent
 use crate::path::Path;
 use crate::style::Style;
 
+/// An entry that is no longer than this is put on one line where its neighbours are.
+const LINE: usize = 100;
+
 impl<'a> Planner<'a> {
     /// What adds an entry to the container at `path` so that it has the number `index`: right behind the one before it
     /// when `after` is true, else right before the one that has this number now.
@@ -24,9 +27,10 @@ impl<'a> Planner<'a> {
     ) -> Result<Change<'a>, EditError> {
         let layout = Layout::of(self.document.text(), container);
         let style = Style::near(self.document, container);
+        let one_line = fits_one_line(self.document.text(), container, value, &style.value(value, None));
         let entry = |indent: Option<&str>| {
             let key = key.map_or_else(String::new, |key| format!("{}{}", style.key(key), style.colon));
-            format!("{key}{}", style.value(value, indent))
+            format!("{key}{}", style.value(value, indent.filter(|_| !one_line)))
         };
         let splices = if layout.entries.is_empty() {
             self.first(container, &layout, &style, &entry)
@@ -140,4 +144,18 @@ impl<'a> Planner<'a> {
             vec![(last.end..layout.close, format!("{line}{newline}{outer}"))]
         }
     }
+}
+
+/// Whether the objects and arrays in `container` are on one line each, and `written`, a new one, is not much longer.
+fn fits_one_line(text: &str, container: &Node, value: &Value, written: &str) -> bool {
+    let neighbours: Vec<&str> = match &container.kind {
+        Kind::Array(items) => items.iter().map(|item| &text[item.span.clone()]).collect(),
+        Kind::Object(members) => members.iter().map(|member| &text[member.value.span.clone()]).collect(),
+        Kind::Scalar(_) => Vec::new(),
+    };
+    let bracketed = neighbours.into_iter().filter(|one| one.starts_with(['{', '[']) && one.len() > "{}".len());
+    let longest = bracketed.map(|one| if breaks(one) { usize::MAX } else { one.len() }).max();
+    let is_nested = value.as_object().is_some_and(|members| members.values().any(Value::is_object));
+    let most = |longest: usize| if is_nested { longest } else { longest.max(LINE) };
+    longest.is_some_and(|longest| longest < usize::MAX && written.len() <= most(longest))
 }
