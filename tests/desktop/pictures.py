@@ -62,9 +62,11 @@ MODELS = """\
 
 
 def main(folder):
-    desktop(folder / "desktop.png")
     models(folder / "models-light.png", "Adwaita")
     models(folder / "models-dark.png", "Adwaita:dark")
+    # Last, for its notifications stay for a while.
+    os.environ["GTK_THEME"] = "Adwaita"
+    desktop(folder / "desktop.png")
 
 
 def models(file, theme):
