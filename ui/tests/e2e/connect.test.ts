@@ -71,7 +71,7 @@ describe.each(LOOKS)('$width wide, $scheme', (look) => {
     }
     await page.screenshot({ path: `${RESULTS}connect-${name}-${look.width}-${look.scheme}.png`, fullPage: true })
     expect(await violations(page)).toEqual([])
-    expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBe(0)
+    await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBe(0)
     expect(complaints).toEqual([])
     await page.context().close()
     await engine.goAway()

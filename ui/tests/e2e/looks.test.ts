@@ -57,7 +57,7 @@ describe.each(LOOKS)('$width wide, $scheme', (look) => {
     else await page.evaluate(() => scrollTo(0, 0))
     await page.screenshot({ path: `${RESULTS}overview-${name}-${look.width}-${look.scheme}.png` })
     expect(await violations(page)).toEqual([])
-    expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0)
+    await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0)
     expect(complaints).toEqual([])
   })
 })

@@ -206,10 +206,10 @@ describe.each(LOOKS)('$width wide, $scheme', (look) => {
       await page.waitForTimeout(250)
       await page.screenshot({ path: `${RESULTS}models-${name}-${look.width}-${look.scheme}.png` })
       expect(await violations(page)).toEqual([])
-      expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0)
+      await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0)
       // A refusal is an answer that a browser complains of by itself.
       expect(complaints.filter((one) => !/status of (409|422)/.test(one))).toEqual([])
-      expect(await page.content()).not.toContain('sk-secret')
+      await expect.poll(() => page.content()).not.toContain('sk-secret')
     } finally {
       await page.context().close()
       await engine.goAway()

@@ -28,7 +28,7 @@ beforeEach(async () => {
   await start()
 })
 afterEach(async () => {
-  expect(await page.content()).not.toContain('sk-secret')
+  await expect.poll(() => page.content()).not.toContain('sk-secret')
   await page.context().close()
   await engine.goAway()
 })
@@ -40,7 +40,7 @@ async function start(look: { width?: number } = {}) {
   if ((look.width ?? 1000) >= 860) await page.locator('.cm-line').first().waitFor()
 }
 
-const eventually = (read: () => unknown, value: unknown) => expect.poll(read, { timeout: 5_000 }).toEqual(value)
+const eventually = (read: () => unknown, value: unknown) => expect.poll(read).toEqual(value)
 const button = (name: string | RegExp) => page.getByRole('button', { name, exact: typeof name === 'string' })
 const article = (name: string) => page.getByRole('article', { name, exact: true })
 const dialog = () => page.getByRole('dialog')
@@ -77,7 +77,7 @@ describe('the chain', () => {
     await page.mouse.down()
     await page.mouse.move(to.x + 8, to.y + to.height + 6, { steps: 6 })
     await eventually(entries, [OPUS, MINIMAX, ROUTED])
-    expect(await page.getByText('One unsaved change').count()).toBe(0)
+    await expect.poll(() => page.getByText('One unsaved change').count()).toBe(0)
     await page.mouse.up()
     await page.getByText('One unsaved change').waitFor()
     await expect.poll(text).toContain(`primary: "${OPUS}"`)
@@ -96,14 +96,14 @@ describe('the chain', () => {
     await page.keyboard.press('Escape')
     await page.mouse.up()
     await eventually(entries, [MINIMAX, OPUS, ROUTED])
-    expect(await page.getByText(/unsaved change/).count()).toBe(0)
+    await expect.poll(() => page.getByText(/unsaved change/).count()).toBe(0)
   })
 
   test('by the keyboard alone: taken, moved, dropped and saved, each step said aloud', async () => {
     const said = page.locator('[aria-live=assertive]')
     await handle('MiniMax').focus()
     await page.keyboard.press('ArrowDown')
-    expect(await focused()).toContain('Move Opus')
+    await expect.poll(() => focused()).toContain('Move Opus')
     await page.keyboard.press('ArrowUp')
     await page.keyboard.press('Space')
     await eventually(() => said.innerText(), 'MiniMax is held, number 1 of 3. Arrow keys move it, Space drops it, Escape puts it back.')
@@ -114,12 +114,12 @@ describe('the chain', () => {
     expect(await violations(page)).toEqual([])
     await page.keyboard.press('Escape')
     await eventually(entries, [MINIMAX, OPUS, ROUTED])
-    expect(await focused()).toContain('Move MiniMax, number 1')
+    await expect.poll(() => focused()).toContain('Move MiniMax, number 1')
     await page.keyboard.press('Enter')
     await page.keyboard.press('End')
     await page.keyboard.press('Enter')
     await eventually(() => said.innerText(), 'MiniMax is dropped as number 3.')
-    expect(await focused()).toContain('Move MiniMax, number 3')
+    await expect.poll(() => focused()).toContain('Move MiniMax, number 3')
     await page.keyboard.press('Control+s')
     await eventually(focused, 'Save')
     await page.keyboard.press('Enter')
@@ -131,7 +131,7 @@ describe('the chain', () => {
     await button('Move Opus up').focus()
     await page.keyboard.press('Enter')
     await eventually(entries, [OPUS, MINIMAX, ROUTED])
-    expect(await focused()).toBe('Move Opus up')
+    await expect.poll(() => focused()).toBe('Move Opus up')
     await page.keyboard.press('Enter')
     await eventually(entries, [OPUS, MINIMAX, ROUTED])
     await button('Move Opus down').click()
@@ -186,7 +186,7 @@ describe('the form', () => {
     await url.fill('')
     await page.keyboard.press('Tab')
     await page.getByText('Base URL is needed.').waitFor()
-    expect(await page.getByText(/unsaved change/).count()).toBe(0)
+    await expect.poll(() => page.getByText(/unsaved change/).count()).toBe(0)
   })
 
   test('a provider from a preset, by the keyboard alone', async () => {
@@ -197,7 +197,7 @@ describe('the form', () => {
     await page.keyboard.press('Tab')
     await page.keyboard.press('Enter')
     await dialog().getByText('OPENROUTER_API_KEY').waitFor()
-    expect(await dialog().getByLabel('Id').inputValue()).toBe('openrouter-2')
+    await expect.poll(() => dialog().getByLabel('Id').inputValue()).toBe('openrouter-2')
     await page.keyboard.press('Enter')
     await eventually(() => dialog().count(), 0)
     await eventually(() => page.evaluate(() => document.activeElement?.id), 'provider-openrouter-2')
@@ -225,7 +225,7 @@ describe('the form', () => {
   test('models are fetched, picked, and filled in', async () => {
     await article('LM Studio').getByRole('button').first().click()
     await button('Fetch models… of LM Studio').click()
-    expect(await dialog().getByLabel(/MiniMax M2.1 GS32/).isDisabled()).toBe(true)
+    await expect.poll(() => dialog().getByLabel(/MiniMax M2.1 GS32/).isDisabled()).toBe(true)
     await dialog().getByText('131k context · sees images · calls tools · Q6_K · 88 GB').waitFor()
     await dialog().getByLabel(/GLM 4.7 Air/).focus()
     await page.keyboard.press('Space')
@@ -252,7 +252,7 @@ describe('the form', () => {
   test('a problem is mended by one click, and shows its place', async () => {
     await button(/openclaw.json:\d+:\d+/).click()
     await expect.poll(() => page.locator('.cm-line:has(.kept)').isVisible()).toBe(true)
-    expect(await page.evaluate(() => document.activeElement?.classList.contains('cm-content'))).toBe(true)
+    await expect.poll(() => page.evaluate(() => document.activeElement?.classList.contains('cm-content'))).toBe(true)
     await button('Use ${OPENROUTER_API_KEY}').click()
     await page.getByText('No problems').waitFor()
     await save()
@@ -278,12 +278,12 @@ describe('the text', () => {
     await type(whole.replace('mode: "merge",', 'mode: "merge'))
     await page.getByText('The text has a mistake').waitFor()
     await page.locator('.cm-lint-marker-error').waitFor()
-    expect(await button('Move Opus up').isDisabled()).toBe(true)
+    await expect.poll(() => button('Move Opus up').isDisabled()).toBe(true)
     expect(await violations(page)).toEqual([])
     await type(whole)
     await eventually(() => page.getByText('The text has a mistake').count(), 0)
-    expect(await button('Move Opus up').isDisabled()).toBe(false)
-    expect(await page.getByText(/unsaved change/).count()).toBe(0)
+    await expect.poll(() => button('Move Opus up').isDisabled()).toBe(false)
+    await expect.poll(() => page.getByText(/unsaved change/).count()).toBe(0)
   })
 
   test('a key that is kept cannot be typed over, but its provider can be taken away', async () => {
@@ -292,7 +292,7 @@ describe('the text', () => {
     await page.keyboard.type('sk')
     await page.keyboard.press('Backspace')
     await page.getByText('A key that is kept cannot be changed in the text.').first().waitFor()
-    expect(await page.getByText(/unsaved change/).count()).toBe(0)
+    await expect.poll(() => page.getByText(/unsaved change/).count()).toBe(0)
     const whole = await shown()
     const from = whole.indexOf('      openrouter:')
     await type(whole.slice(0, from) + whole.slice(whole.indexOf('\n      },', from) + 9))
@@ -303,7 +303,7 @@ describe('the text', () => {
   test('Tab leaves it', async () => {
     await page.locator('.cm-content').focus()
     await page.keyboard.press('Tab')
-    expect(await page.evaluate(() => document.activeElement?.closest('.cm-editor'))).toBeNull()
+    await expect.poll(() => page.evaluate(() => document.activeElement?.closest('.cm-editor'))).toBeNull()
   })
 })
 
@@ -316,7 +316,7 @@ describe('keys', () => {
     await eventually(() => dialog().count(), 0)
     expect(engine.config.asked).toContainEqual(['key', { provider: 'openrouter', place: 'keychain', value: 'sk-new-key' }])
     await article('OpenRouter').getByText('kept in: the keychain').first().waitFor()
-    expect(await page.content()).not.toContain('sk-new-key')
+    await expect.poll(() => page.content()).not.toContain('sk-new-key')
   })
 
   test('one that cannot be kept there says why, and a variable is a part of the draft', async () => {
@@ -354,7 +354,7 @@ describe('going back', () => {
     await save()
     await button('History').click()
     await dialog().getByText('current', { exact: true }).waitFor()
-    expect(await dialog().locator('li').first().innerText()).toContain('Order of the chain')
+    await expect.poll(() => dialog().locator('li').first().innerText()).toContain('Order of the chain')
     await dialog().getByRole('button', { name: /^Restore: Found/ }).click()
     await eventually(() => dialog().count(), 0)
     await eventually(entries, [MINIMAX, OPUS, ROUTED])
@@ -365,7 +365,7 @@ describe('going back', () => {
     await button('Discard').click()
     await eventually(entries, [MINIMAX, OPUS, ROUTED])
     await expect.poll(text).toContain(`primary: "${MINIMAX}"`)
-    expect(await button('Review and save').getAttribute('aria-disabled')).toBe('true')
+    await expect.poll(() => button('Review and save').getAttribute('aria-disabled')).toBe('true')
   })
 
   test('closing the difference writes nothing', async () => {
@@ -375,7 +375,7 @@ describe('going back', () => {
     await page.keyboard.press('Escape')
     await eventually(() => dialog().count(), 0)
     expect(engine.config.asked.filter(([name]) => name === 'save')).toEqual([])
-    expect(await focused()).toBe('Review and save')
+    await expect.poll(() => focused()).toBe('Review and save')
   })
 })
 
@@ -437,7 +437,7 @@ describe('the file changes underneath', () => {
     engine.config.failNext = { name: 'save', error: new CommandError('conflict', 'The file was changed meanwhile.', { files: [{ path: '/f', ours: 'a\nmine\n', theirs: 'a\ntheirs\n' }] }) }
     await dialog().getByRole('button', { name: 'Save', exact: true }).click()
     await dialog().getByText('Take theirs').waitFor()
-    expect(await dialog().innerText()).toContain('theirs')
+    await expect.poll(() => dialog().innerText()).toContain('theirs')
     expect(stands(`${CHAIN}.primary`)).toBe(MINIMAX)
   })
 
@@ -476,11 +476,11 @@ describe('around it', () => {
     engine.config.readOnly = true
     await start()
     await page.getByText('This configuration may not be changed').waitFor()
-    expect(await button('Move Opus up').isDisabled()).toBe(true)
-    expect(await button('Add a provider').isDisabled()).toBe(true)
+    await expect.poll(() => button('Move Opus up').isDisabled()).toBe(true)
+    await expect.poll(() => button('Add a provider').isDisabled()).toBe(true)
     await page.locator('.cm-content').focus()
     await page.keyboard.type('x')
-    expect(await page.getByText(/unsaved change/).count()).toBe(0)
+    await expect.poll(() => page.getByText(/unsaved change/).count()).toBe(0)
   })
 
   test('no file yet: a preset makes one', async () => {
@@ -519,7 +519,7 @@ describe('around it', () => {
     await page.getByRole('tab', { name: 'Form' }).focus()
     await page.keyboard.press('ArrowRight')
     await expect.poll(text).toContain(`primary: "${OPUS}"`)
-    expect(await page.getByRole('heading', { name: 'Chain' }).isVisible()).toBe(false)
+    await expect.poll(() => page.getByRole('heading', { name: 'Chain' }).isVisible()).toBe(false)
     await page.keyboard.press('ArrowLeft')
     await page.getByRole('heading', { name: 'Chain' }).waitFor()
   })
