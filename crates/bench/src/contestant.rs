@@ -234,6 +234,8 @@ async fn litellm(program: &Path, folder: &Path, upstream: SocketAddr) -> Result<
     let mut command = Command::new(program);
     command.arg("--config").arg(&file).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
     command.env("HOME", folder).env("LITELLM_LOCAL_MODEL_COST_MAP", "True").env("LITELLM_LOG", "ERROR");
+    // Without a key of its own it does not start otherwise.
+    command.env("LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY", "true");
     command.stdout(Stdio::null()).stderr(Stdio::null());
     listening("LiteLLM", Process::start(&mut command)?, port, "").await
 }

@@ -62,8 +62,19 @@ pub struct Figures {
     pub late: Times,
     /// The most memory meanwhile, in MB.
     pub resident: f64,
-    /// What went wrong.
-    pub errors: Vec<String>,
+    /// What went wrong with whole answers, which are not asked for again then.
+    pub failed_whole: Option<String>,
+    /// What went wrong with streams, which are not asked for again then.
+    pub failed_streams: Option<String>,
+}
+
+impl Figures {
+    fn failed(&mut self, load: Load) -> &mut Option<String> {
+        match load {
+            Load::Whole => &mut self.failed_whole,
+            Load::Burst | Load::Paced | Load::Slow => &mut self.failed_streams,
+        }
+    }
 }
 
 /// Whole answers and bursts, one at a time: each round asks everybody once, after a pause.
@@ -72,7 +83,7 @@ pub async fn one_at_a_time(contestants: &[Contestant], effort: &Effort, figures:
         let mut connections: Vec<Option<Connection>> = contestants.iter().map(|_| None).collect();
         for round in 0..count + 5 {
             for ((contestant, figures), connection) in contestants.iter().zip(&mut *figures).zip(&mut connections) {
-                if !figures.errors.is_empty() {
+                if figures.failed(load).is_some() {
                     continue;
                 }
                 sleep(effort.think).await;
@@ -83,7 +94,7 @@ pub async fn one_at_a_time(contestants: &[Contestant], effort: &Effort, figures:
                         Load::Burst => figures.bursts.0.extend(first_to_last(&answer)),
                         _ => figures.single.0.push(answer.took),
                     },
-                    Err(error) => figures.errors.push(format!("{error:#}")),
+                    Err(error) => *figures.failed(load) = Some(format!("{error:#}")),
                 }
             }
         }
@@ -109,7 +120,7 @@ pub async fn at_once(contestants: &[Contestant], effort: &Effort, figures: &mut 
     // Two rounds that do not count, for connections and warm caches.
     for round in 0..effort.rounds + 2 {
         for (contestant, figures) in contestants.iter().zip(&mut *figures) {
-            if !figures.errors.is_empty() {
+            if figures.failed_whole.is_some() {
                 continue;
             }
             let before = contestant.process.as_ref().map(|process| process.processor_time());
@@ -121,7 +132,7 @@ pub async fn at_once(contestants: &[Contestant], effort: &Effort, figures: &mut 
                         figures.processor.push((process.processor_time() - before) as f64 / count as f64);
                     }
                 }
-                Err(error) => figures.errors.push(format!("{error:#}")),
+                Err(error) => figures.failed_whole = Some(format!("{error:#}")),
             }
         }
     }
@@ -156,7 +167,7 @@ async fn closed_loop(contestant: &Contestant, effort: &Effort) -> Result<(u64, f
 pub async fn paced(contestants: &[Contestant], effort: &Effort, figures: &mut [Figures]) {
     for _ in 0..effort.rounds {
         for (contestant, figures) in contestants.iter().zip(&mut *figures) {
-            if !figures.errors.is_empty() {
+            if figures.failed_streams.is_some() {
                 continue;
             }
             match streams(contestant, Load::Paced, effort.at_once, crate::mock::PACE).await {
@@ -166,7 +177,7 @@ pub async fn paced(contestants: &[Contestant], effort: &Effort, figures: &mut [F
                         figures.gaps.0.extend(answer.events.windows(2).map(|two| two[1].came - two[0].came));
                     }
                 }
-                Err(error) => figures.errors.push(format!("{error:#}")),
+                Err(error) => figures.failed_streams = Some(format!("{error:#}")),
             }
         }
     }
@@ -196,7 +207,7 @@ pub async fn open_streams(contestants: &[Contestant], names: &[&str], effort: &E
     /// How long opening them takes: that many at the same moment would measure the listener's backlog.
     const OPENING: Duration = Duration::from_secs(4);
     for (contestant, figures) in contestants.iter().zip(figures) {
-        if !names.contains(&contestant.name) || !figures.errors.is_empty() {
+        if !names.contains(&contestant.name) || figures.failed_streams.is_some() {
             continue;
         }
         let all_open = now() + u64::try_from(OPENING.as_micros()).unwrap_or_default() + 500_000;
@@ -218,7 +229,7 @@ pub async fn open_streams(contestants: &[Contestant], names: &[&str], effort: &E
                 let events = answers.iter().flat_map(|answer| &answer.events).filter(|event| event.sent > all_open);
                 figures.late.0.extend(events.map(|event| event.came.saturating_sub(event.sent)));
             }
-            Err(error) => figures.errors.push(format!("{error:#}")),
+            Err(error) => figures.failed_streams = Some(format!("{error:#}")),
         }
     }
 }

@@ -92,8 +92,10 @@ pub fn report(contestants: &[Contestant], figures: &[Figures], skipped: &[String
         direct.bursts.at(0.5)
     );
     for (contestant, figures) in contestants.iter().zip(figures) {
-        for error in &figures.errors {
-            let _ = writeln!(text, "{} failed: {error}", contestant.name);
+        for (what, failed) in [("whole answers", &figures.failed_whole), ("streams", &figures.failed_streams)] {
+            if let Some(error) = failed {
+                let _ = writeln!(text, "{} failed at {what}: {error}", contestant.name);
+            }
         }
     }
     for skipped in skipped {
