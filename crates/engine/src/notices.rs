@@ -2,6 +2,7 @@
 //! [`NoticeBoard::post`], so that nothing is said twice within a minute.
 
 use std::collections::{HashMap, VecDeque};
+use std::mem::{Discriminant, discriminant};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -36,6 +37,21 @@ pub(crate) struct Telling {
     pub(crate) title: String,
     pub(crate) body: String,
     pub(crate) model: Option<ModelRef>,
+    /// What sets it apart from another of its title.
+    pub(crate) why: Why,
+}
+
+/// Of two notices with one title, whether the second is another thing: a model that crashes within a minute of its idle
+/// timer's strike is told of again, and so is that its loads are given up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Why {
+    /// The title says it all.
+    #[default]
+    Titled,
+    /// It went for a cause of this kind.
+    Went(Discriminant<Cause>),
+    /// Its load failed, and whether it is tried again.
+    Failed { again: bool },
 }
 
 /// The notices so far, and what a person does not want to see of them just now. The board writes; commands read, and
@@ -137,7 +153,7 @@ pub(crate) struct NoticeBoard {
     out: broadcast::Sender<Notice>,
     log: NoticeLog,
     settings: watch::Receiver<Arc<SettingsState>>,
-    said: HashMap<(NoticeKind, Option<ModelRef>, String), Instant>,
+    said: HashMap<(NoticeKind, Option<ModelRef>, String, Why), Instant>,
     /// The local models in whose place a hosted one has answered, and this was said.
     stood_in_for: Option<ModelRef>,
 }
@@ -165,10 +181,12 @@ impl NoticeBoard {
         }
         let now = Instant::now();
         self.said.retain(|_, at| now.duration_since(*at) < QUIET);
-        let key = (telling.kind, telling.model.clone(), telling.title.clone());
-        if self.said.insert(key, now).is_some() {
+        let key = (telling.kind, telling.model.clone(), telling.title.clone(), telling.why);
+        if self.said.contains_key(&key) {
+            // Its minute goes on from when it was told: what comes more often than that is still told once a minute.
             return;
         }
+        self.said.insert(key, now);
         let actions = actions(&telling, state);
         let quiet = settings.quiet.is_some_and(|hours| hours.hold(minute_of_day()));
         let notice = self.log.keep(telling, actions, quiet);
@@ -202,7 +220,7 @@ impl NoticeBoard {
         let why = sentence(&cooldown.detail);
         let telling = if let Some(title) = refused {
             let body = format!("{why}. It is passed over until that is mended.");
-            Telling { kind: NoticeKind::KeyRefused, title, body, model: cooldown.model.clone() }
+            Telling { kind: NoticeKind::KeyRefused, title, body, model: cooldown.model.clone(), why: Why::Titled }
         } else if let Some((model, next)) = gives_way(cooldown, state) {
             let next = match next {
                 Some(next) => format!("{} answers until it is well again.", short_name(next)),
@@ -213,6 +231,7 @@ impl NoticeBoard {
                 title: format!("{} is passed over", short_name(model)),
                 body: format!("{why}. {next}"),
                 model: Some(model.model.clone()),
+                why: Why::Titled,
             }
         } else {
             return;
@@ -235,6 +254,7 @@ impl NoticeBoard {
                 title: format!("{} is back", title(state, &recovery.model)),
                 body: format!("It was passed over for {}: {why}.", words(recovery.after)),
                 model: Some(recovery.model.clone()),
+                why: Why::Titled,
             },
             state,
         );
@@ -252,6 +272,7 @@ impl NoticeBoard {
                     title: format!("{} broke off an answer", title(state, model)),
                     body: "The client was told with an error. What it had received by then is incomplete.".to_owned(),
                     model: Some(model.clone()),
+                    why: Why::Titled,
                 },
                 state,
             );
@@ -278,6 +299,7 @@ impl NoticeBoard {
                                 }
                             ),
                             model: Some(hosted.clone()),
+                            why: Why::Titled,
                         },
                         state,
                     );
@@ -324,8 +346,13 @@ fn actions(telling: &Telling, state: &AppState) -> Vec<NoticeAction> {
 
 /// The notice for what the keeper saw, if it is worth one.
 fn of_occurrence(occurrence: &Occurrence, state: &AppState) -> Option<Telling> {
+    let why = match occurrence {
+        Occurrence::Unloaded { cause, .. } | Occurrence::Unreachable { cause, .. } => Why::Went(discriminant(cause)),
+        Occurrence::LoadFailed { retry_in, .. } => Why::Failed { again: retry_in.is_some() },
+        Occurrence::LoadStarted { .. } | Occurrence::Loaded { .. } | Occurrence::Reachable { .. } => Why::Titled,
+    };
     let notice = |kind, title: String, body: String, model: Option<&ModelRef>| {
-        Some(Telling { kind, title, body, model: model.cloned() })
+        Some(Telling { kind, title, body, model: model.cloned(), why })
     };
     match occurrence {
         // Whoever ejected it here knows.
@@ -460,7 +487,7 @@ mod tests {
     }
 
     fn telling(kind: NoticeKind) -> Telling {
-        Telling { kind, title: format!("{kind:?}"), body: String::new(), model: None }
+        Telling { kind, title: format!("{kind:?}"), body: String::new(), model: None, why: Why::Titled }
     }
 
     #[tokio::test(start_paused = true)]
@@ -506,5 +533,42 @@ mod tests {
         assert_eq!(log.muted(), []);
         board.post(telling(NoticeKind::Back), &AppState::empty());
         assert_eq!(shown.recv().await.unwrap().kind, NoticeKind::Back);
+    }
+
+    fn crash(detail: &str) -> Cause {
+        Cause::Crashed { detail: detail.to_owned() }
+    }
+
+    fn went(cause: Cause) -> Occurrence {
+        let (model, title) = ("studio/m".parse().unwrap(), "Em".to_owned());
+        Occurrence::Unloaded { model, title, cause, evidence: String::new(), reloading: true }
+    }
+
+    fn failed(again: bool) -> Occurrence {
+        let (model, title) = ("studio/m".parse().unwrap(), "Em".to_owned());
+        let retry_in = again.then_some(Duration::from_secs(2));
+        Occurrence::LoadFailed { model, title, message: "no".to_owned(), retry_in }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_on_is_told_once_a_minute_and_each_cause_by_itself() {
+        let (out, mut shown) = broadcast::channel(16);
+        let (_sender, settings) = watch::channel(settings(|_| {}));
+        let mut board = NoticeBoard::new(out, NoticeLog::default(), settings);
+        let mut told = |occurrence: &Occurrence| {
+            board.occurrence(occurrence, &AppState::empty());
+            shown.try_recv().is_ok()
+        };
+        let mut at = Vec::new();
+        for second in (0..=160).step_by(40) {
+            if told(&went(crash(&format!("exit code {second}")))) {
+                at.push(second);
+            }
+            tokio::time::advance(Duration::from_secs(40)).await;
+        }
+        assert_eq!(at, [0, 80, 160], "more often than once a minute, and not once and never again");
+        assert!(told(&went(Cause::EjectedByPerson)), "a person's eject offers the way back, whatever was told before");
+        assert!(told(&failed(true)) && !told(&failed(true)));
+        assert!(told(&failed(false)), "that it is given up is another thing");
     }
 }

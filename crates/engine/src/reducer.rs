@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::compose::{Catalogue, Composition};
 use crate::light::show;
 use crate::notice::NoticeKind;
-use crate::notices::{NoticeBoard, Telling};
+use crate::notices::{NoticeBoard, Telling, Why};
 use crate::state::{
     AppState, ConfigSummary, CooldownSummary, LiveRequest, ModelState, ModelSummary, PassedOver, Problem,
     RequestOutcome, RuntimeSummary, ServedRequest,
@@ -203,6 +203,7 @@ impl Reducer {
                         diagnostic.line, diagnostic.column, diagnostic.message
                     ),
                     model: None,
+                    why: Why::Titled,
                 },
                 &state,
             );
