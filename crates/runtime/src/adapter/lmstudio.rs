@@ -46,6 +46,8 @@ pub(crate) struct LmStudio {
     /// as an error; forgotten with this adapter when the server goes away.
     no_v0: AtomicBool,
     no_v1: AtomicBool,
+    /// Whether v1 last listed an instance that is not called as its model: by v0 alone it may not be known for that.
+    own_names: AtomicBool,
     watch: LmStudioWatch,
     /// What of the watch was told already.
     told: tokio::sync::Mutex<Watched>,
@@ -63,6 +65,7 @@ impl LmStudio {
             user_home,
             no_v0: AtomicBool::new(false),
             no_v1: AtomicBool::new(false),
+            own_names: AtomicBool::new(false),
             watch,
             told: tokio::sync::Mutex::default(),
             moved_to: None,
@@ -96,8 +99,9 @@ impl LmStudio {
     }
 
     async fn listing(&self, depth: Depth) -> Result<Observation, LookFailure> {
+        let v0_tells = !self.no_v0.load(Ordering::Relaxed) && !self.own_names.load(Ordering::Relaxed);
         let v1 = match depth {
-            Depth::State if !self.no_v0.load(Ordering::Relaxed) => Ok(None),
+            Depth::State if v0_tells => Ok(None),
             _ => self.ask("api/v1/models", &self.no_v1, read_v1).await,
         };
         let v1 = match v1 {
@@ -105,6 +109,10 @@ impl LmStudio {
             Err(LookFailure::Rejected(why)) => Err(why),
             other => Ok(other?),
         };
+        if let Ok(Some(lines)) = &v1 {
+            let own = |line: &Seen| line.instances.iter().any(|name| *name != line.key);
+            self.own_names.store(lines.iter().any(own), Ordering::Relaxed);
+        }
         let v0 = match self.ask("api/v0/models", &self.no_v0, read_v0).await {
             Err(LookFailure::Rejected(_)) if matches!(v1, Ok(Some(_))) => None,
             other => other?,

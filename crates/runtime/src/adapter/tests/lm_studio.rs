@@ -232,3 +232,33 @@ async fn its_server_is_found_on_another_port_by_its_own_files() {
     home.port(there.address().port());
     assert!(stranger.connect(&named).await.is_ok(), "the settings say that it is LM Studio");
 }
+
+/// `lms load --identifier`, or a second instance: whichever way v0 lists it, a look at the state alone must not take it
+/// for gone.
+#[tokio::test]
+async fn an_instance_with_a_name_of_its_own_stays_seen_between_two_full_looks() {
+    for own in ["mine", "m:2"] {
+        for listed in [true, false] {
+            let fake = Fake::start(move |asked, _| match asked {
+                "GET /lmstudio-greeting" => Some((200, json!({ "lmstudio": true }))),
+                "GET /api/v0/models" if listed => Some((
+                    200,
+                    json!({ "data": [{ "id": "m", "state": "not-loaded" }, { "id": own, "state": "loaded" }] }),
+                )),
+                "GET /api/v0/models" => Some((200, json!({ "data": [{ "id": "m", "state": "not-loaded" }] }))),
+                "GET /api/v1/models" => Some((
+                    200,
+                    json!({ "models": [{ "key": "m", "loaded_instances": [{ "id": own, "config": { "context_length": 4096 } }] }] }),
+                )),
+                _ => None,
+            })
+            .await;
+            let adapter = fake.adapter().await;
+            for depth in [Depth::Full, Depth::State, Depth::State] {
+                let seen = adapter.look(depth).await.unwrap().find("m").unwrap();
+                assert!(seen.presence.occupies(), "{own}, listed {listed}: {depth:?}");
+                assert_eq!((seen.instances, seen.context), (vec![own.to_owned()], Some(4096)));
+            }
+        }
+    }
+}
