@@ -24,6 +24,7 @@ pub(super) struct Inner {
     pub(super) models: BTreeMap<String, Presence>,
     pub(super) load_time: Duration,
     pub(super) refuses: bool,
+    pub(super) silent: bool,
     pub(super) connects: usize,
     pub(super) starts: usize,
     pub(super) looks: usize,
@@ -53,7 +54,11 @@ impl Fake {
     }
 
     fn up(&self) -> Result<(), LookFailure> {
-        if self.with(|inner| inner.refuses) { Err(LookFailure::Refused("connection refused".into())) } else { Ok(()) }
+        match self.with(|inner| (inner.refuses, inner.silent)) {
+            (true, _) => Err(LookFailure::Refused("connection refused".into())),
+            (_, true) => Err(LookFailure::Silent("no answer in time".into())),
+            _ => Ok(()),
+        }
     }
 }
 

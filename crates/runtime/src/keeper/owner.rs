@@ -215,6 +215,10 @@ impl Owner {
                     self.usable = false;
                 }
                 self.track.looked(answer, now);
+                if !self.track.reachable().0 {
+                    // Nor after silence that went on: what was listened to may be cut without a word.
+                    self.usable = false;
+                }
             }
             Outcome::Loaded { model, outcome } => {
                 self.load = None;

@@ -200,6 +200,21 @@ async fn a_server_that_goes_and_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_network_that_was_cut_leaves_nothing_of_before() {
+    let fake = Fake::new(&["m"], LOAD);
+    let mut scene = Scene::new(&fake, &["m"]);
+    scene.warm("m").await;
+    scene.heard = scene.keeper.occurrences();
+    fake.with(|inner| inner.silent = true);
+    assert!(matches!(scene.next().await, Occurrence::Unreachable { .. }));
+    sleep(Duration::from_secs(600)).await;
+    fake.with(|inner| inner.silent = false);
+    assert!(matches!(scene.next().await, Occurrence::Reachable { .. }));
+    scene.warm("m").await;
+    assert_eq!(fake.with(|inner| (inner.connects, inner.loads)), (2, 1), "what was listened to may be cut for good");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_is_started_when_a_person_asks_and_only_then() {
     let fake = Fake::new(&["m"], LOAD);
     fake.with(|inner| inner.refuses = true);
