@@ -3,7 +3,7 @@
 //! Must not know: what a request or an answer means.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::OnceLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,6 +23,7 @@ use url::Url;
 
 use crate::code::Code;
 use crate::connects::{Connects, Counted};
+use crate::cut::{Cut, Cuttable};
 use crate::routes::Target;
 use crate::timing::Timing;
 use crate::upstream::is_loopback;
@@ -48,7 +49,7 @@ pub struct Clients {
 /// The pool of one kind of upstreams.
 enum Client {
     /// Without TLS, proxies or passwords in an address: what most local servers need, in less processor time.
-    Plain(Box<legacy::Client<Counted<HttpConnector>, Full<Bytes>>>),
+    Plain(Box<legacy::Client<Cuttable<Counted<HttpConnector>>, Full<Bytes>>>),
     Full(reqwest::Client),
 }
 
@@ -123,7 +124,7 @@ fn plain(timing: &Timing, connects: &Connects) -> Client {
     connector.set_connect_timeout(Some(timing.connect_local));
     let mut builder = legacy::Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_LOCAL);
-    Client::Plain(Box::new(builder.build(connects.layer(connector))))
+    Client::Plain(Box::new(builder.build(Cuttable(connects.layer(connector)))))
 }
 
 fn full(builder: reqwest::ClientBuilder) -> Result<Client, String> {
@@ -136,7 +137,13 @@ impl Client {
             Self::Plain(client) => {
                 let mut request = Request::post(post.url.as_str()).body(Full::new(post.body.clone()))?;
                 *request.headers_mut() = post.headers.clone();
-                Ok(client.request(request).await?.map(AnswerBody::Plain))
+                let cut = Cut::of(&mut request);
+                let mut sent = pin!(client.request(request));
+                // Behind what it cuts, and so dropped before it.
+                let cut = cut;
+                let answer = sent.as_mut().await?;
+                cut.answered();
+                Ok(answer.map(AnswerBody::Plain))
             }
             Self::Full(client) => {
                 let request = client.post(post.url.clone()).headers(post.headers.clone()).body(post.body.clone());
@@ -232,4 +239,51 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::fixture::target;
+
+    #[tokio::test]
+    async fn a_request_that_is_given_up_leaves_no_connection_to_a_server_that_reads_nothing() {
+        let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}/v1", hanging.local_addr().unwrap())).unwrap();
+        // More than the system takes for both ends.
+        let body = Bytes::from(vec![b' '; 48 * 1024 * 1024]);
+        let post = Post { url, headers: HeaderMap::new(), body: body.clone() };
+        let (clients, timing) = (Clients::default(), Timing::default());
+        let target = target("lmstudio/m");
+        let asked = clients.post(&target, &timing, &post);
+        let (mut stream, _) = tokio::select! {
+            _ = asked => panic!("nobody answers"),
+            accepted = async {
+                let accepted = hanging.accept().await.unwrap();
+                accepted.0.readable().await.unwrap();
+                // Until both ends are full.
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                accepted
+            } => accepted,
+        };
+        drop(post);
+        let mut got = 0;
+        let mut buffer = vec![0; 1024 * 1024];
+        while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+            got += read;
+        }
+        assert!(got < body.len(), "all of it was sent");
+        tokio::time::timeout(Duration::from_secs(10), async {
+            while !body.is_unique() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .unwrap();
+    }
 }

@@ -15,7 +15,7 @@ use crate::attempt::read;
 use crate::clients::Post;
 use crate::plan::plan;
 use crate::record::{MODEL, ascii};
-use crate::request::{unreadable, whole};
+use crate::request::unreadable;
 use crate::resolve::resolve;
 use crate::routes::Target;
 use crate::serve::Listening;
@@ -35,7 +35,7 @@ pub async fn handle(gateway: Gateway, request: Request<Body>) -> Response {
 
 async fn count(gateway: &Gateway, request: Request<Body>) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let body = whole(body, None).await?;
+    let body = gateway.inner.bodies.whole(body).await?;
     let head = RequestHead::read(&body).map_err(|error| unreadable(&error))?;
     let routes = gateway.inner.routes.borrow().clone();
     let route = resolve(&head.model, &routes)?;

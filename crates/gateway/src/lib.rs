@@ -11,6 +11,7 @@ mod answer;
 mod answered_by;
 mod aside;
 mod attempt;
+mod body;
 mod breaker;
 mod callers;
 mod clients;
@@ -21,6 +22,7 @@ mod conversations;
 mod cooldown;
 mod count;
 mod crossing;
+mod cut;
 mod events;
 mod exchange;
 #[cfg(test)]
@@ -47,13 +49,13 @@ mod upstream;
 mod verdict;
 mod walk;
 
+pub use body::LARGEST_REQUEST;
 pub use code::Code;
 pub use cooldown::Cause;
 pub use events::{AttemptReport, Event, Outcome, Phase, Served};
 pub use guard::{guard, guard_pages};
 pub use health::{Cooldown, Recovery};
 pub use local::{LocalModels, Readiness, Trouble};
-pub use request::LARGEST_REQUEST;
 pub use routes::{Access, Cold, Named, NamedToken, Routes, Target};
 pub use serve::{Listening, serve};
 pub use timing::Timing;
@@ -71,6 +73,7 @@ use pilotlight_wire::error::{ApiError, ErrorKind};
 use tokio::sync::{mpsc, watch};
 
 use answer::error_response;
+use body::Bodies;
 use callers::{Caller, Rates, Turns};
 use clients::Clients;
 use conversations::Conversations;
@@ -89,6 +92,7 @@ struct Inner {
     local: Arc<dyn LocalModels>,
     events: mpsc::UnboundedSender<Event>,
     timing: Timing,
+    bodies: Bodies,
     clients: Clients,
     health: Arc<Health>,
     busy: Busy,
@@ -124,6 +128,7 @@ impl Gateway {
             local,
             events,
             timing,
+            bodies: Bodies::default(),
             clients: Clients::default(),
             health,
             busy,

@@ -19,7 +19,7 @@ use crate::answer::error_response;
 use crate::callers::Caller;
 use crate::local::Readiness;
 use crate::plan::barred;
-use crate::request::{unreadable, whole};
+use crate::request::unreadable;
 use crate::resolve::resolve;
 use crate::routes::{Routes, Target};
 
@@ -122,7 +122,7 @@ pub async fn load(gateway: Gateway, request: Request<Body>) -> Response {
 
 async fn loaded(gateway: &Gateway, request: Request<Body>) -> Result<Value, ApiError> {
     let (parts, body) = request.into_parts();
-    let body = whole(body, None).await?;
+    let body = gateway.inner.bodies.whole(body).await?;
     let head = pilotlight_wire::body::RequestHead::read(&body).map_err(|error| unreadable(&error))?;
     let routes = gateway.inner.routes.borrow().clone();
     let route = resolve(&head.model, &routes)?;

@@ -6,10 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
 use axum::response::Response;
-use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, header};
-use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::{HeaderValue, Request};
 use pilotlight_wire::ClientApi;
 use pilotlight_wire::body::{BodyError, RequestHead};
 use pilotlight_wire::error::{ApiError, ErrorKind};
@@ -27,12 +24,6 @@ use crate::resolve::resolve;
 use crate::serve::{Closing, Listening};
 use crate::upstream;
 
-/// The largest request: images in a long conversation are several megabytes each.
-pub const LARGEST_REQUEST: usize = 64 * 1024 * 1024;
-
-/// How long a body may pause.
-const BODY_IDLE: Duration = Duration::from_secs(30);
-
 /// Answers one request of this API.
 pub async fn handle(gateway: Gateway, api: ClientApi, request: Request<Body>) -> Response {
     let id = gateway.inner.last_id.fetch_add(1, Ordering::Relaxed) + 1;
@@ -47,8 +38,7 @@ pub async fn handle(gateway: Gateway, api: ClientApi, request: Request<Body>) ->
 
 async fn route(gateway: Gateway, api: ClientApi, request: Request<Body>, id: u64, name: &str, now: u64) -> Response {
     let (parts, body) = request.into_parts();
-    let told = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    let body = match whole(body, told).await {
+    let body = match gateway.inner.bodies.whole(body).await {
         Ok(body) => body,
         Err(error) => return error_response(&error, api),
     };
@@ -121,39 +111,6 @@ fn too_many(most: usize) -> ApiError {
          wait: ask again in a moment"
     );
     ApiError::new(ErrorKind::Unavailable, "too_many_requests", message).after(1)
-}
-
-/// The whole body of a request; `told` is the length that its headers tell.
-///
-/// # Errors
-/// When it is too large, does not come whole, or stops coming.
-pub async fn whole(body: Body, told: Option<usize>) -> Result<Bytes, ApiError> {
-    let too_large = || {
-        let message = format!("the request's body is larger than {} MB", LARGEST_REQUEST / (1024 * 1024));
-        ApiError::new(ErrorKind::TooLarge, "request_too_large", message)
-    };
-    if told.is_some_and(|length| length > LARGEST_REQUEST) {
-        return Err(too_large());
-    }
-    let broken = |message: &'static str| ApiError::new(ErrorKind::InvalidRequest, "invalid_body", message);
-    let mut body = Limited::new(body, LARGEST_REQUEST);
-    let mut bytes = BytesMut::new();
-    loop {
-        let frame = match tokio::time::timeout(BODY_IDLE, body.frame()).await {
-            Err(_) => return Err(broken("the request's body stopped coming")),
-            Ok(None) => return Ok(bytes.freeze()),
-            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(too_large()),
-            Ok(Some(Err(_))) => return Err(broken("the request's body did not come whole")),
-            Ok(Some(Ok(frame))) => frame,
-        };
-        if let Ok(data) = frame.into_data() {
-            // Most bodies come in one piece, which needs no copy.
-            if bytes.is_empty() && body.is_end_stream() {
-                return Ok(data);
-            }
-            bytes.extend_from_slice(&data);
-        }
-    }
 }
 
 /// A body that cannot be routed, in words for the client.
