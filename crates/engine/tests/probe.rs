@@ -139,6 +139,11 @@ async fn each_fault_is_told_with_what_to_do() {
     // Without /v1 LM Studio answers 200 with an error.
     let test = probe::test(&target(provider(&root, "openai-responses", &[]))).await;
     fails(&test, TestStepName::Answer, "Unexpected endpoint", &format!("write baseUrl: \"{root}/v1\""));
+    // OpenAI names the path in its refusal, and a path with "models" in it is no model.
+    let open = Simulator::start(Kind::OpenAi, Options::default()).await.unwrap();
+    let bare = open.base_url().trim_end_matches("/v1").to_owned();
+    let test = probe::test(&target(provider(&bare, "openai-completions", &[]))).await;
+    fails(&test, TestStepName::Answer, "Invalid URL", &format!("write baseUrl: \"{bare}/v1\""));
     let test = probe::test(&target(provider(&lm_studio.base_url(), "openai-responses", &["gone"]))).await;
     fails(&test, TestStepName::Models, "it does not list gone", "minimax");
 

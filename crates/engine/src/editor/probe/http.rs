@@ -212,7 +212,8 @@ impl Reply {
     /// Whether the server has nothing at this path. LM Studio says so with status 200; a 404 that speaks of a model is
     /// about the model.
     pub(super) fn no_such_path(&self) -> bool {
-        let words = self.error().unwrap_or_default().to_lowercase();
+        // OpenAI's "Invalid URL (GET /models)" names the path, and no model.
+        let words = self.error().unwrap_or_default().to_lowercase().replace("/models", "");
         let about_model = words.contains("model") && self.json.is_some();
         self.html
             || words.contains("unexpected endpoint")
