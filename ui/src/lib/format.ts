@@ -1,7 +1,14 @@
-// Numbers and times as a person writes them, in the person's locale. Pure.
+// Numbers, times and sentences as a person writes them, in the person's locale. Pure.
 
 /** Undefined means the person's own; tests name one. */
 export type Locale = string | undefined
+
+/** What the engine says, as a sentence of its own. A first word that is a name or a path stays as it is written. */
+export function sentence(said: string): string {
+  const first = /^\S*/.exec(said)?.[0] ?? ''
+  const begun = /^[a-z]+$/.test(first) ? said.charAt(0).toUpperCase() + said.slice(1) : said
+  return begun === '' || /[.?!…]$/.test(begun) ? begun : `${begun}.`
+}
 
 /** What stands where a number is not known. */
 export const UNKNOWN = '–'

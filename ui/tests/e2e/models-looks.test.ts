@@ -200,9 +200,10 @@ describe.each(LOOKS)('$width wide, $scheme', (look) => {
     try {
       await page.getByRole('heading', { level: 1, name: 'Models' }).waitFor()
       if (name === 'unread') await page.getByText('permission denied').waitFor()
+      else if (name === 'missing') await page.getByText('OpenClaw has no configuration yet').waitFor()
       else await page.getByRole('heading', { level: 2, name: 'Chain' }).waitFor()
       await shown.reach?.(page, look.width < 860)
-      if ((look.width >= 860 && name !== 'unread') || name === 'text') await page.locator('.cm-line').first().waitFor()
+      if ((look.width >= 860 && name !== 'unread' && name !== 'missing') || name === 'text') await page.locator('.cm-line').first().waitFor()
       await page.waitForTimeout(250)
       await page.screenshot({ path: `${RESULTS}models-${name}-${look.width}-${look.scheme}.png` })
       expect(await violations(page)).toEqual([])

@@ -319,6 +319,17 @@ describe('keys', () => {
     await expect.poll(() => page.content()).not.toContain('sk-new-key')
   })
 
+  test('one that is kept is moved from any place without being typed again', async () => {
+    await article('OpenRouter').getByRole('button').first().click()
+    for (const [place, name] of [['private-file', /^Private file/], ['keychain', /^Keychain/]] as const) {
+      await button('Change key… of OpenRouter').click()
+      await dialog().getByRole('radio', { name }).check()
+      await dialog().getByRole('button', { name: 'Keep the key' }).click()
+      await eventually(() => dialog().count(), 0)
+      expect(engine.config.asked).toContainEqual(['key', { provider: 'openrouter', place }])
+    }
+  })
+
   test('one that cannot be kept there says why, and a variable is a part of the draft', async () => {
     engine.config.failNext = { name: 'key', error: new CommandError('no-keychain', 'There is no keychain on this machine: keep it in a private file.') }
     await article('OpenRouter').getByRole('button').first().click()
@@ -332,6 +343,32 @@ describe('keys', () => {
     await save()
     expect(stands('models.providers.openrouter.apiKey')).toBe('${ROUTER_KEY}')
   })
+})
+
+test('an edit by the form is shown in the file that it changes', async () => {
+  engine.config.split = true
+  await page.reload()
+  const file = page.getByRole('combobox', { name: 'File' })
+  await expect.poll(() => file.locator('option:checked').innerText()).toBe('openclaw.json')
+  await page.getByRole('radio', { name: /^Only these/ }).check()
+  await expect.poll(() => file.locator('option:checked').innerText()).toBe('mode.json5')
+  await expect.poll(text).toContain('replace')
+})
+
+test('of very many models a page is shown at a time, and the others are found', async () => {
+  const rows = Array.from({ length: 3_000 }, (_, index) => ({ id: `model-${index}`, name: `Model ${index}` }))
+  change({ edit: 'set', path: 'models.providers.lmstudio.models', value: rows })
+  await article('LM Studio').getByText('3000 models').waitFor()
+  await article('LM Studio').getByRole('button').first().click()
+  const shown = () => article('LM Studio').locator('[data-model]').count()
+  await eventually(shown, 100)
+  await button(/^Show more/).click()
+  await eventually(shown, 200)
+  await article('LM Studio').getByRole('searchbox', { name: 'Filter the models of LM Studio' }).fill('model-2999')
+  await eventually(shown, 1)
+  await button('Add a model by hand').first().click()
+  await article('LM Studio').locator('[data-model="lmstudio/new-model"]').getByLabel('Model id').waitFor()
+  await eventually(shown, 201)
 })
 
 describe('going back', () => {
@@ -483,15 +520,14 @@ describe('around it', () => {
     await expect.poll(() => page.getByText(/unsaved change/).count()).toBe(0)
   })
 
-  test('no file yet: a preset makes one', async () => {
+  test('no file yet: what is to be done is said, and the page opens once there is one', async () => {
     engine.config.missing = true
-    await start()
-    await page.getByText('There is no configuration file yet').waitFor()
+    await page.reload()
+    await page.getByText('OpenClaw has no configuration yet').waitFor()
+    await eventually(() => button('Add a provider').count(), 0)
+    engine.config.writeElsewhere((value) => value)
     await button('Add a provider').click()
-    await dialog().getByRole('button', { name: /^Ollama/ }).click()
-    await dialog().getByRole('button', { name: 'Add to the draft' }).click()
-    await save()
-    expect(stands('models.providers.ollama.baseUrl')).toBe('http://127.0.0.1:11434/v1')
+    await dialog().getByRole('button', { name: /^Ollama/ }).waitFor()
   })
 
   test('a configuration that cannot be read says so, and is tried again', async () => {

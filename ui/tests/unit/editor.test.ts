@@ -193,7 +193,7 @@ describe('the file changes underneath', () => {
     editor.see('r2')
     await settle()
     expect(editor.conflict).toBeNull()
-    expect(editor.note).toContain('on top of it')
+    expect(editor.note?.more).toContain('on top of it')
     expect((asked('preview').at(-1)?.[1] as Body).revision).toBe('r2')
     expect(at(editor.value, 'agents.defaults.model.primary')).toBe('a/b')
     expect(at(editor.value, 'models.mode')).toBe('replace')
@@ -214,6 +214,29 @@ describe('the file changes underneath', () => {
     expect(editor.conflict).toBeNull()
     expect(at(editor.value, 'agents.defaults.model.primary')).toBe('anthropic/claude-opus-4-6')
     expect(at(config.value, 'agents.defaults.model.primary')).toBe('a/b')
+  })
+
+  test('a conflict before the first preview shows both sides too', async () => {
+    editor.see('r1')
+    editor.edit('Primary', [PRIMARY])
+    elsewhere('a/b')
+    editor.see('r2')
+    await settle()
+    expect(editor.conflict?.files[0]?.theirs).toContain('a/b')
+    expect(editor.conflict?.files[0]?.ours).toContain('claude-opus-4-6')
+  })
+
+  test('what cannot be made on the new text is refused, and nothing says that it was made', async () => {
+    editor.see('r1')
+    editor.edit('Primary', [PRIMARY])
+    elsewhere('a/b')
+    editor.see('r2')
+    await settle()
+    config.failNext = { name: 'preview', error: new CommandError('edit', 'there is no agents.defaults.model.fallbacks[0]') }
+    await editor.keepOurs()
+    await settle()
+    expect(editor.refused?.code).toBe('edit')
+    expect(editor.note).toBeNull()
   })
 
   test('theirs can be taken', async () => {
@@ -253,9 +276,9 @@ describe('the file changes underneath', () => {
 })
 
 test('a key that is kept: what a person should know of it is said, and the file is read again', async () => {
-  config.keyNotes = ['Restart OpenClaw to let it read the key.']
+  config.keyNotes = ['Restart OpenClaw to let it read the key.', 'backups still hold it']
   await editor.keepKey({ provider: 'openrouter', place: 'keychain', value: 'k' })
-  expect(editor.note).toBe('The key is kept. Restart OpenClaw to let it read the key.')
+  expect(editor.note).toEqual({ title: 'The key is kept', more: 'Restart OpenClaw to let it read the key. Backups still hold it.' })
   expect(editor.document?.revision).toBe('r2')
 })
 

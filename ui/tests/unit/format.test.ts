@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { cost, count, duration, elapsed, fullMoment, keepTogether, moment, tokens } from '../../src/lib/format'
+import { cost, count, duration, elapsed, fullMoment, keepTogether, moment, sentence, tokens } from '../../src/lib/format'
 
 describe('tokens', () => {
   test.each([
@@ -51,4 +51,13 @@ test('counts and times follow the locale', () => {
 test('a line does not end between a number and its unit, nor begin with a dot', () => {
   expect(keepTogether('MiniMax · loading, about 30 s · Opus')).toBe('MiniMax\u00a0· loading, about 30\u00a0s\u00a0· Opus')
   expect(keepTogether('4 sorts of 2 models')).toBe('4 sorts of 2 models')
+})
+
+test.each([
+  ['there is no keychain here', 'There is no keychain here.'],
+  ['agents.defaults.model is gone', 'agents.defaults.model is gone.'],
+  ['OpenClaw refuses it…', 'OpenClaw refuses it…'],
+  ['', ''],
+])('what the engine says is a sentence: %j', (said, expected) => {
+  expect(sentence(said)).toBe(expected)
 })

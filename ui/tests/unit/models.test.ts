@@ -161,7 +161,7 @@ test('a lost connection makes the form wait', async () => {
 test('what cannot be read says why', async () => {
   backend.failNext = { name: 'config', error: new CommandError('io', 'permission denied') }
   await open()
-  expect(squeeze(document.querySelector('[role=alert]'))).toContain('permission denied')
+  expect(squeeze(document.querySelector('[role=alert]'))).toContain('Permission denied.')
   press('Try again')
   await settle()
   expect(texts('.chain-edit .title')).toHaveLength(3)

@@ -2,6 +2,7 @@
 // it. The engine alone edits the text; the page keeps edits and asks to see what they come to.
 import type { ConfigBackend, CommandError } from '../backend/backend'
 import { toCommandError } from '../backend/command-error'
+import { sentence } from '../format'
 import {
   applied,
   bodyOf,
@@ -14,6 +15,7 @@ import {
   withEdits,
   withoutLast,
   withText,
+  type Body,
   type Change,
   type Draft,
   type Edit,
@@ -26,9 +28,20 @@ const WAIT = 150
 /** The same while they type in the text. */
 const WAIT_TEXT = 350
 
+export interface Note {
+  title: string
+  more?: string
+}
+
 export interface Conflict {
   message: string
   files: FileConflict[]
+}
+
+/** What there was before something was asked: the texts, and the draft as it was made to an earlier revision. */
+interface Before {
+  ours: SourceText[]
+  earlier?: Body
 }
 
 export class Editor {
@@ -44,7 +57,7 @@ export class Editor {
   refused = $state.raw<CommandError | null>(null)
   conflict = $state.raw<Conflict | null>(null)
   /** What a person should know and need not act on: the file changed, and the draft was put on top of it. */
-  note = $state.raw<string | null>(null)
+  note = $state.raw<Note | null>(null)
   /** Whether the engine is asked for a preview, or is about to be. */
   previewing = $state(false)
   /** What is being written. */
@@ -223,7 +236,7 @@ export class Editor {
     this.said = 'The key is kept.'
     await this.#loading
     await this.load()
-    if (notes.length > 0) this.note = `The key is kept. ${notes.join(' ')}`
+    if (notes.length > 0) this.note = { title: 'The key is kept', more: notes.map(sentence).join(' ') }
   }
 
   /** Both sides were seen: the draft is thrown away, and what the other wrote stays. */
@@ -239,8 +252,9 @@ export class Editor {
     await this.load()
     this.conflict = null
     this.draft = insisted(this.draft)
-    this.note = 'Your changes are on top of the new text now. Look at the difference before you save.'
     await this.#ask(0)
+    // What they stood in may be gone, and then they are nowhere.
+    if (this.refused === null) this.note = { title: 'Your changes are on top of the new text now', more: 'Look at the difference before you save.' }
   }
 
   async #load(): Promise<void> {
@@ -262,6 +276,7 @@ export class Editor {
     }
     if (before?.revision === document.revision) return
     const ours = this.files
+    const earlier = bodyOf(this.draft)
     this.draft = rebased(this.draft, document.revision)
     const typed = textFile(this.draft)
     const theirs = document.files.find((file) => file.path === typed)?.text
@@ -270,9 +285,9 @@ export class Editor {
       this.conflict = { message: 'The file was changed while you typed in it.', files: [{ path: typed, ours: mine, theirs: theirs ?? '' }] }
       return
     }
-    this.note = 'The file was changed by another program. Your changes are on top of it now.'
+    this.note = { title: 'The file was changed by another program', more: 'Your changes are on top of it now.' }
     this.#rebuild()
-    await this.#ask(0, ours)
+    await this.#ask(0, { ours, earlier })
   }
 
   /** The value from the start: right where no text was typed, and corrected by the next preview where some was. */
@@ -281,7 +296,7 @@ export class Editor {
     this.value = this.draft.changes.reduce((value, change) => (isText(change) ? value : applied(value, change.edits)), this.document?.value ?? null)
   }
 
-  #ask(wait: number, ours?: SourceText[]): Promise<void> {
+  #ask(wait: number, before: Before = { ours: this.files }): Promise<void> {
     clearTimeout(this.#timer)
     this.#turn += 1
     const turn = this.#turn
@@ -293,7 +308,6 @@ export class Editor {
       return Promise.resolve()
     }
     this.previewing = true
-    const before = ours ?? this.files
     this.#settled = new Promise((resolve) => {
       const run = () => void this.#look(turn, before).finally(resolve)
       if (wait === 0) run()
@@ -302,7 +316,7 @@ export class Editor {
     return this.#settled
   }
 
-  async #look(turn: number, ours: SourceText[]): Promise<void> {
+  async #look(turn: number, { ours, earlier }: Before): Promise<void> {
     try {
       const preview = await this.backend.configPreview(bodyOf(this.draft))
       if (turn !== this.#turn) return
@@ -313,11 +327,27 @@ export class Editor {
     } catch (thrown) {
       if (turn !== this.#turn) return
       const error = toCommandError(thrown)
-      if (error.code === 'conflict') this.#dispute(error, ours)
-      else this.refused = error
+      const told = error.code === 'conflict' && earlier ? await this.#sides(earlier, error) : error
+      if (turn !== this.#turn) return
+      if (told.code === 'conflict') this.#dispute(told, ours)
+      else {
+        this.refused = told
+        this.note = null
+      }
     } finally {
       if (turn === this.#turn) this.previewing = false
     }
+  }
+
+  /** The same conflict with both sides, which the engine has when it is asked on the revision that the draft was made to. */
+  async #sides(earlier: Body, conflict: CommandError): Promise<CommandError> {
+    try {
+      await this.backend.configPreview(earlier)
+    } catch (thrown) {
+      const told = toCommandError(thrown)
+      if (told.code === 'conflict' && told.details) return told
+    }
+    return conflict
   }
 
   async #write(doing: string, write: () => Promise<unknown>, done: string, then?: () => void): Promise<boolean> {
@@ -352,10 +382,11 @@ export class Editor {
   }
 
   #differences(ours: SourceText[]): FileConflict[] {
-    return (this.document?.files ?? []).map((file) => ({
+    const files = (this.document?.files ?? []).map((file) => ({
       path: file.path,
       theirs: file.text,
       ours: ours.find((one) => one.path === file.path)?.text ?? file.text,
     }))
+    return files.filter((file) => file.ours !== file.theirs)
   }
 }

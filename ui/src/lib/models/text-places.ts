@@ -59,6 +59,7 @@ export function diffLines(diff: string): DiffLine[] {
 
 /** Two texts line by line: what the first has alone is removed, what the second has alone is added. */
 export function compare(before: string, after: string): DiffLine[] {
+  if (before === after) return []
   const a = before.split('\n')
   const b = after.split('\n')
   let start = 0
