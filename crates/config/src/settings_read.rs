@@ -362,7 +362,14 @@ impl Reader<'_> {
             read
         };
         let (from, to) = (time("from"), time("to"));
-        Some(QuietHours { from: from?, to: to? })
+        let (from, to) = (from?, to?);
+        if from == to {
+            // Nobody means to be told nothing ever by this.
+            let message = "from and to are the same: switch off the kinds of notifications instead, to have none at all";
+            self.report.error("bad-time", at, message);
+            return None;
+        }
+        Some(QuietHours { from, to })
     }
 
     fn ledger(&mut self, root: &At<'_>) -> LedgerSettings {

@@ -203,6 +203,7 @@ async fn what_is_wrong_is_refused_with_what_and_where_and_nothing_is_written() {
             json!({ "from": "25:00", "to": "07:00" }),
             "notifications.quiet.from: \"25:00\" is no time of day",
         ),
+        (&["notifications", "quiet"], json!({ "from": "22:00", "to": "22:00" }), "From and to are the same"),
         (
             &["models", "lmstudio/Qwen", "keepWarm"],
             json!({ "from": "08:00", "to": "08:00" }),
