@@ -1,7 +1,7 @@
 //! Which happenings become a notice, in which words, and how often. Everything a frontend shows goes through
 //! [`NoticeBoard::post`], so that nothing is said twice within a minute.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem::{Discriminant, discriminant};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,6 +18,9 @@ use tokio::time::{Instant, sleep_until};
 use crate::light::{can_answer, short_name};
 use crate::notice::{Muted, Notice, NoticeAction, NoticeActionKind, NoticeKind};
 use crate::state::{AppState, ModelSummary, RequestOutcome, ServedRequest};
+
+#[cfg(test)]
+mod tests;
 
 /// How long the same thing is not said again.
 const QUIET: Duration = Duration::from_secs(60);
@@ -154,6 +157,8 @@ pub(crate) struct NoticeBoard {
     log: NoticeLog,
     settings: watch::Receiver<Arc<SettingsState>>,
     said: HashMap<(NoticeKind, Option<ModelRef>, String, Why), Instant>,
+    /// The models that a person took out here, and so did not hear of: their return is no news either.
+    ejected_here: HashSet<ModelRef>,
     /// The local models in whose place a hosted one has answered, and this was said.
     stood_in_for: Option<ModelRef>,
 }
@@ -164,7 +169,7 @@ impl NoticeBoard {
         log: NoticeLog,
         settings: watch::Receiver<Arc<SettingsState>>,
     ) -> Self {
-        Self { out, log, settings, said: HashMap::new(), stood_in_for: None }
+        Self { out, log, settings, said: HashMap::new(), ejected_here: HashSet::new(), stood_in_for: None }
     }
 
     /// The notices so far.
@@ -200,6 +205,13 @@ impl NoticeBoard {
 
     /// What the keeper saw.
     pub(crate) fn occurrence(&mut self, occurrence: &Occurrence, state: &AppState) {
+        match occurrence {
+            Occurrence::Unloaded { model, cause: Cause::UnloadedHere, .. } => {
+                self.ejected_here.insert(model.clone());
+            }
+            Occurrence::Loaded { model, .. } if self.ejected_here.remove(model) => return,
+            _ => {}
+        }
         if let Some(notice) = of_occurrence(occurrence, state) {
             self.post(notice, state);
         }
@@ -468,107 +480,5 @@ fn words(duration: Duration) -> String {
         seconds @ 10..100 => format!("{seconds} s"),
         seconds @ 100..6_000 => format!("{} min", seconds / 60),
         seconds => format!("{} h", seconds / 3_600),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use pilotlight_config::Settings;
-
-    use super::*;
-
-    fn settings(change: impl FnOnce(&mut NotificationSettings)) -> Arc<SettingsState> {
-        let mut settings = Settings::default();
-        change(&mut settings.notifications);
-        let path = "settings.json5".into();
-        Arc::new(SettingsState { settings: Arc::new(settings), path, stale: false, diagnostics: Vec::new() })
-    }
-
-    fn telling(kind: NoticeKind) -> Telling {
-        Telling { kind, title: format!("{kind:?}"), body: String::new(), model: None, why: Why::Titled }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn each_kind_has_a_setting_of_its_own() {
-        type Off = fn(&mut NotificationSettings);
-        let kinds: [(NoticeKind, Off); 7] = [
-            (NoticeKind::Unloaded, |told| told.unloaded = false),
-            (NoticeKind::Back, |told| told.back = false),
-            (NoticeKind::HostedMeanwhile, |told| told.hosted = false),
-            (NoticeKind::LoadFailed, |told| told.load_failed = false),
-            (NoticeKind::Configuration, |told| told.configuration = false),
-            (NoticeKind::KeyRefused, |told| told.key_refused = false),
-            (NoticeKind::Cut, |told| told.cut = false),
-        ];
-        for (off, change) in kinds {
-            let (out, mut shown) = broadcast::channel(16);
-            let (_sender, settings) = watch::channel(settings(change));
-            let mut board = NoticeBoard::new(out, NoticeLog::default(), settings);
-            for (kind, _) in kinds {
-                board.post(telling(kind), &AppState::empty());
-            }
-            let mut told = Vec::new();
-            while let Ok(notice) = shown.try_recv() {
-                told.push(notice.kind);
-            }
-            let others: Vec<_> = kinds.iter().map(|(kind, _)| *kind).filter(|kind| *kind != off).collect();
-            assert_eq!(told, others, "{off:?} is off");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_that_is_muted_is_kept_and_shown_again_after_an_hour() {
-        let (out, mut shown) = broadcast::channel(16);
-        let (_sender, settings) = watch::channel(settings(|_| {}));
-        let log = NoticeLog::default();
-        let mut board = NoticeBoard::new(out, log.clone(), settings);
-        log.mute(NoticeKind::Back);
-        board.post(telling(NoticeKind::Back), &AppState::empty());
-        board.post(telling(NoticeKind::Cut), &AppState::empty());
-        assert_eq!(shown.recv().await.unwrap().kind, NoticeKind::Cut);
-        assert_eq!(log.kept().len(), 2, "both can be read later");
-        tokio::time::advance(MUTED).await;
-        assert_eq!(log.muted(), []);
-        board.post(telling(NoticeKind::Back), &AppState::empty());
-        assert_eq!(shown.recv().await.unwrap().kind, NoticeKind::Back);
-    }
-
-    fn crash(detail: &str) -> Cause {
-        Cause::Crashed { detail: detail.to_owned() }
-    }
-
-    fn went(cause: Cause) -> Occurrence {
-        let (model, title) = ("studio/m".parse().unwrap(), "Em".to_owned());
-        Occurrence::Unloaded { model, title, cause, evidence: String::new(), reloading: true }
-    }
-
-    fn failed(again: bool) -> Occurrence {
-        let (model, title) = ("studio/m".parse().unwrap(), "Em".to_owned());
-        let retry_in = again.then_some(Duration::from_secs(2));
-        Occurrence::LoadFailed { model, title, message: "no".to_owned(), retry_in }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_goes_on_is_told_once_a_minute_and_each_cause_by_itself() {
-        let (out, mut shown) = broadcast::channel(16);
-        let (_sender, settings) = watch::channel(settings(|_| {}));
-        let mut board = NoticeBoard::new(out, NoticeLog::default(), settings);
-        let mut told = |occurrence: &Occurrence| {
-            board.occurrence(occurrence, &AppState::empty());
-            shown.try_recv().is_ok()
-        };
-        let mut at = Vec::new();
-        for second in (0..=160).step_by(40) {
-            if told(&went(crash(&format!("exit code {second}")))) {
-                at.push(second);
-            }
-            tokio::time::advance(Duration::from_secs(40)).await;
-        }
-        assert_eq!(at, [0, 80, 160], "more often than once a minute, and not once and never again");
-        assert!(told(&went(Cause::EjectedByPerson)), "a person's eject offers the way back, whatever was told before");
-        assert!(told(&failed(true)) && !told(&failed(true)));
-        assert!(told(&failed(false)), "that it is given up is another thing");
     }
 }
