@@ -13,7 +13,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) asked_here: bool,
     /// We loaded it in the way that has no idle clock and that the runtime does not evict.
     pub(crate) stays: bool,
-    /// It was answering a request of ours when it was last seen warm, and still is being asked.
+    /// It was answering a request of ours when it was last seen warm, and still is being asked; or it was at work for
+    /// somebody else, by the runtime's word.
     pub(crate) busy: bool,
     /// What a request met in the last moments.
     pub(crate) trouble: Option<(Trouble, &'a str)>,
@@ -23,6 +24,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) idle: Duration,
     /// The runtime's idle clock; none when it has none.
     pub(crate) idle_clock: Option<Duration>,
+    /// Whether the runtime had said that it has no idle clock.
+    pub(crate) for_good: bool,
     /// Whether the runtime had said that it would go about now.
     pub(crate) expired: bool,
     /// Another model that came into memory in the last moments.
@@ -67,8 +70,8 @@ pub(crate) fn classify(seen: &Evidence<'_>) -> Cause {
     if seen.idle_clock.is_some_and(|clock| seen.idle >= clock) {
         return Cause::IdleTtl;
     }
-    // Told to go, and neither by us, nor by a timer, nor for another: by somebody.
-    if orderly { Cause::EjectedByPerson } else { Cause::Unknown }
+    // Told to go, or one that goes only so, and neither by us, nor by a timer, nor for another: by somebody.
+    if orderly || seen.for_good { Cause::EjectedByPerson } else { Cause::Unknown }
 }
 
 /// What a cause was read from, for a person; empty where the cause says it all.
@@ -126,6 +129,7 @@ mod tests {
             departure: None,
             idle: MINUTE,
             idle_clock: Some(HOUR),
+            for_good: false,
             expired: false,
             appeared: None,
             slack: Duration::from_secs(10),
@@ -144,6 +148,14 @@ mod tests {
         assert!(matches!(classify(&Evidence { busy: true, ..nothing() }), Cause::Crashed { .. }));
         let crashed = Evidence { trouble: Some((Trouble::Crashed, "Exit code: 6")), ..nothing() };
         assert_eq!(classify(&crashed), Cause::Crashed { detail: "Exit code: 6".into() });
+    }
+
+    #[test]
+    fn what_has_no_clock_goes_for_another_or_by_somebody() {
+        let for_good = Evidence { idle_clock: None, for_good: true, ..nothing() };
+        assert_eq!(classify(&for_good), Cause::EjectedByPerson);
+        assert_eq!(classify(&Evidence { appeared: Some("b"), ..for_good.clone() }), Cause::Evicted { by: "b".into() });
+        assert!(matches!(classify(&Evidence { busy: true, ..for_good }), Cause::Crashed { .. }));
     }
 
     #[test]

@@ -190,6 +190,7 @@ impl Track {
                 self.looks.note_appearances(&seen, now);
                 for at in 0..self.models.len() {
                     self.model_seen(at, &seen, began, now);
+                    self.reconsider(at, now);
                 }
             }
             Err(LookFailure::Rejected(detail)) => {
@@ -319,6 +320,32 @@ impl Track {
             Some(Presence::Untold) => model.place = Place::Unknown,
             Some(Presence::Loading) => self.their_load_seen(at, now),
             Some(Presence::Instance | Presence::Loaded) => self.model_there(at, now),
+        }
+    }
+
+    /// Ollama takes a model out before it lists the one that takes its place. What was taken for an eject, for want of
+    /// another, was none when another comes so soon after.
+    fn reconsider(&mut self, at: usize, now: Instant) {
+        let slack = self.looks.slack();
+        let model = &self.models[at];
+        let guessed = matches!(model.place, Place::Cold { reason: Some(Cause::EjectedByPerson) })
+            && matches!(model.hold, Some(Hold::Elsewhere { .. }))
+            // By an explicit load or the runtime's own word it was more than want of another.
+            && !model.stays
+            && model.departure.is_none();
+        if !guessed || model.gone.is_none_or(|gone| now.duration_since(gone) > slack) {
+            return;
+        }
+        let Some(by) = self.looks.appeared_besides(&model.watched.upstream_id) else { return };
+        let cause = Cause::Evicted { by };
+        let model = &mut self.models[at];
+        model.hold = None;
+        model.ejections.pop();
+        let gave_up = model.hold_after(&cause, now);
+        model.place = Place::Cold { reason: Some(cause) };
+        let (name, title) = (model.watched.model.clone(), model.watched.title.clone());
+        if let Some(message) = gave_up {
+            self.say(Occurrence::LoadFailed { model: name, title, message, retry_in: None });
         }
     }
 

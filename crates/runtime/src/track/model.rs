@@ -9,7 +9,7 @@ use super::using::Use;
 use crate::adapter::{Clock, Departure, Seen};
 use crate::cause::{Evidence, classify, in_words};
 use crate::keeper::REMEMBERED;
-use crate::{Activity, Cause, Trouble, WatchedModel};
+use crate::{Activity, Cause, Doing, Trouble, WatchedModel};
 
 /// One watched model.
 #[derive(Debug)]
@@ -192,7 +192,10 @@ impl Details {
             _ => self.leaves,
         };
         self.leaves = steady(self.leaves, leaves);
-        self.activity = seen.activity.or(self.activity);
+        if seen.presence.occupies() {
+            // Whoever tells it tells it with each look: what was at work when its runtime ceased to tell is not for ever.
+            self.activity = seen.activity;
+        }
         self.unlisted = false;
     }
 }
@@ -315,7 +318,8 @@ impl Model {
         let seen = Evidence {
             asked_here: self.unloading || self.unload_asked,
             stays: self.stays,
-            busy: self.using.since.is_some_and(|began| began <= seen_warm),
+            busy: self.using.since.is_some_and(|began| began <= seen_warm)
+                || self.details.activity.is_some_and(|activity| activity.doing != Doing::Idle),
             trouble: trouble.map(|(trouble, detail, _)| (*trouble, detail.as_str())),
             departure: self.departure.as_ref(),
             idle: now.duration_since(self.used().map_or(since, |used| used.max(since))),
@@ -324,6 +328,7 @@ impl Model {
                 Clock::Never => None,
                 Clock::After(timer) => Some(timer),
             },
+            for_good: self.clock() == Clock::Never,
             expired: self.leaves().is_some_and(|leaves| leaves <= now + slack),
             appeared,
             slack,

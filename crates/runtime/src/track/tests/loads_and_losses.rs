@@ -248,3 +248,63 @@ fn a_model_that_is_not_there_is_missing_and_left_alone() {
     bench.see_for(&[("m", Absent)], MINUTE * 6);
     assert_eq!(bench.loads(), ["m"]);
 }
+
+/// An Ollama, whose model `m` was loaded with `keep_alive: -1`: its runtime tells that it has no idle timer.
+fn for_good() -> Bench {
+    let mut bench = Bench::new(&[model("m")]);
+    bench.track.connected("Ollama", true, Some(SECOND * 300));
+    bench.find(Loaded, |seen| seen.clock = Clock::Never);
+    bench.pass(SECOND * 60);
+    bench.find(Loaded, |seen| seen.clock = Clock::Never);
+    bench
+}
+
+#[test]
+fn what_has_no_idle_timer_is_not_loaded_again_when_somebody_ejects_it() {
+    let mut bench = for_good();
+    bench.see(&[("m", Absent)]);
+    assert_eq!(bench.unloaded(), (Cause::EjectedByPerson, false));
+    bench.see_for(&[("m", Absent)], HOUR);
+    assert_eq!((bench.loads(), bench.said()), (vec![], vec![]));
+    bench.want("m", false);
+    assert_eq!(bench.loads(), ["m"], "it was a guess: a request undoes it");
+}
+
+#[test]
+fn what_seemed_ejected_was_evicted_when_another_comes_right_after() {
+    let mut bench = for_good();
+    for _ in 0..2 {
+        bench.see(&[("m", Absent), ("other", Absent)]);
+        assert_eq!(bench.unloaded(), (Cause::EjectedByPerson, false));
+        bench.see(&[("m", Absent), ("other", Loaded)]);
+        assert_eq!(bench.loads(), ["m"], "as the policy says");
+        bench.load_done("m", LoadOutcome::Done(LoadDone::default()));
+        bench.said();
+        bench.pass(SECOND * 60);
+        bench.find(Loaded, |seen| seen.clock = Clock::Never);
+    }
+    // And nobody is taken to have meant it.
+    bench.see(&[("m", Absent)]);
+    bench.unloaded();
+    bench.want("m", false);
+    assert_eq!(bench.loads(), ["m"]);
+}
+
+#[test]
+fn what_is_at_work_for_others_and_goes_crashed_but_not_what_once_was() {
+    let at_work = |seen: &mut Seen| {
+        seen.clock = Clock::Never;
+        seen.activity = Some(Activity { doing: Doing::Answering, queued: 0 });
+    };
+    let mut bench = for_good();
+    bench.find(Loaded, at_work);
+    bench.see(&[("m", Absent)]);
+    assert_eq!(bench.unloaded(), (Cause::Crashed { detail: "it went while it was answering".into() }, true));
+
+    let mut bench = for_good();
+    bench.find(Loaded, at_work);
+    // Its runtime does not tell any more.
+    bench.find(Loaded, |seen| seen.clock = Clock::Never);
+    bench.see(&[("m", Absent)]);
+    assert_eq!(bench.unloaded(), (Cause::EjectedByPerson, false));
+}

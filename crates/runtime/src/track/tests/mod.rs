@@ -11,7 +11,7 @@ use super::{Effect, LoadOutcome, Track, Use};
 use crate::adapter::{
     Clock, Departure, Depth, LoadDone, LoadFailure, LoadFailureKind, LookFailure, Observation, Presence, Seen,
 };
-use crate::{Cause, KeepWarm, KeeperError, Occurrence, Trouble, Warmth, WatchedModel};
+use crate::{Activity, Cause, Doing, KeepWarm, KeeperError, Occurrence, Trouble, Warmth, WatchedModel};
 
 mod idle_timers;
 mod limits;
