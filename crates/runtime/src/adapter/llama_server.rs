@@ -203,6 +203,11 @@ impl Adapter for LlamaServer {
         }
     }
 
+    /// A router above its `--models-max`.
+    fn displaces(&self) -> bool {
+        !self.is(SINGLE)
+    }
+
     fn version(&self) -> Option<String> {
         self.version.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

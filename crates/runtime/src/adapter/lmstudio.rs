@@ -238,6 +238,11 @@ impl Adapter for LmStudio {
         }
     }
 
+    /// What requests load takes each other's place (auto-evict), what is loaded explicitly does not.
+    fn displaces(&self) -> bool {
+        self.no_v1.load(Ordering::Relaxed)
+    }
+
     fn version(&self) -> Option<String> {
         self.watch.watched().borrow().version.clone()
     }
@@ -476,7 +481,9 @@ fn load_failure(reply: &Reply, message: String) -> LoadFailure {
         (_, Some("model_not_found")) => LoadFailureKind::Missing,
         (401 | 403, _) | (_, Some("invalid_api_key" | "model_load_failed")) => LoadFailureKind::Lasting,
         (404, _) if words.contains("not found") => LoadFailureKind::Missing,
-        _ if words.contains("insufficient system resources") || words.contains("sigabrt") => LoadFailureKind::Lasting,
+        _ if ["insufficient system resources", "sigabrt", "crashed"].iter().any(|said| words.contains(said)) => {
+            LoadFailureKind::Lasting
+        }
         (408 | 409 | 425 | 429 | 500..=599, _) => LoadFailureKind::Passing,
         _ => LoadFailureKind::Lasting,
     };

@@ -40,6 +40,11 @@ pub(crate) trait Adapter: Send + Sync + 'static {
         self.capabilities().loads
     }
 
+    /// Whether a load may take the place of another model that is in memory, by the runtime's own choice.
+    fn displaces(&self) -> bool {
+        false
+    }
+
     /// Its version, where it has told.
     fn version(&self) -> Option<String> {
         None

@@ -33,6 +33,16 @@ const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(5 * 60);
 /// An end this far away is how Ollama writes "never".
 const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
+/// In its words, a load that will fail again: of its scheduler and of the runner that it starts for each model.
+const LASTING: [&str; 6] = [
+    "more system memory",
+    "unable to load model",
+    "error loading model",
+    "model failed to load",
+    "runner process has terminated",
+    "runner process no longer running",
+];
+
 /// An Ollama server.
 pub(crate) struct Ollama {
     http: Http,
@@ -123,6 +133,11 @@ impl Adapter for Ollama {
             keeping_warm: KeepingWarm::Free,
             cannot_tell: vec![Untold::LastUse, Untold::Activity, Untold::Progress, Untold::Crash, Untold::Cause],
         }
+    }
+
+    /// Where memory is short, and above `OLLAMA_MAX_LOADED_MODELS`.
+    fn displaces(&self) -> bool {
+        true
     }
 
     fn version(&self) -> Option<String> {
@@ -251,7 +266,8 @@ fn load_failure(reply: &Reply, message: String) -> LoadFailure {
     let words = message.to_lowercase();
     let kind = match reply.status.as_u16() {
         404 => LoadFailureKind::Missing,
-        _ if words.contains("more system memory") || words.contains("unable to load model") => LoadFailureKind::Lasting,
+        // Short of memory, or its runner ended while it loaded: tried every few seconds, that is a crash loop.
+        _ if LASTING.iter().any(|failed| words.contains(failed)) => LoadFailureKind::Lasting,
         408 | 429 | 500..=599 => LoadFailureKind::Passing,
         _ => LoadFailureKind::Lasting,
     };

@@ -204,6 +204,7 @@ impl Owner {
         let now = Instant::now();
         if let Some(Made { adapter, idle_clock }) = done.made {
             self.track.connected(adapter.kind().title(), adapter.manageable(), idle_clock);
+            self.track.displaces(adapter.displaces());
             self.adapter = Some(adapter);
             self.usable = true;
             self.listen();

@@ -201,11 +201,15 @@ impl Track {
             } else {
                 Urgency::Policy
             };
-            if urgency == Urgency::Policy
-                && let Room::None { why, .. } = self.room_for(at, urgency, now)
-            {
-                self.models[at].no_room = Some(why);
-                continue;
+            if urgency == Urgency::Policy {
+                let room = match self.room_for(at, urgency, now) {
+                    Room::None { why, .. } => Some(why),
+                    _ => self.stands_back(at, now),
+                };
+                if room.is_some() {
+                    self.models[at].no_room = room;
+                    continue;
+                }
             }
             self.models[at].load = Load::Queued { since: now, urgency };
         }

@@ -82,6 +82,8 @@ pub(crate) struct Track {
     /// Whether it is known what the runtime can do.
     connected: bool,
     manageable: bool,
+    /// Whether a load there may take another model's place.
+    displaces: bool,
     /// After how long without use the runtime unloads what it loaded by itself.
     idle_clock: Option<Duration>,
     limits: Limits,
@@ -99,6 +101,7 @@ impl Track {
             runtime: "the runtime",
             connected: false,
             manageable: false,
+            displaces: false,
             idle_clock: None,
             limits: Limits::default(),
             models: models.iter().cloned().map(Model::new).collect(),
@@ -183,6 +186,11 @@ impl Track {
         self.connected = true;
         self.manageable = manageable;
         self.idle_clock = idle_clock;
+    }
+
+    /// Whether a load there may take another model's place.
+    pub(crate) fn displaces(&mut self, displaces: bool) {
+        self.displaces = displaces;
     }
 
     /// A request of ours met trouble.
@@ -289,9 +297,10 @@ impl Track {
         model.gone = Some(now);
         model.trouble = None;
         let gave_up = model.hold_after(&cause, now);
-        let made_room = matches!(cause, Cause::MadeRoom { .. });
+        let waits = matches!(cause, Cause::MadeRoom { .. }) || self.stands_back(at, now).is_some();
+        let model = &self.models[at];
         let reloading =
-            coming_back || !made_room && (self.manageable && model.watched.keep_warm.now() && model.hold.is_none());
+            coming_back || !waits && (self.manageable && model.watched.keep_warm.now() && model.hold.is_none());
         let (name, title) = (model.watched.model.clone(), model.watched.title.clone());
         self.say(Occurrence::Unloaded { model: name.clone(), title: title.clone(), cause, evidence, reloading });
         if let Some(message) = gave_up {

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use super::Track;
 use super::looks::Link;
 use super::model::{Load, MakesRoom, Model, Place, Urgency};
-use crate::{Doing, KeepWarm};
+use crate::adapter::listing::is_instance_of;
+use crate::{Cause, Doing, KeepWarm};
 
 /// A model that somebody asked for is left in peace for this long after its last use: neither a policy nor a request
 /// that another can answer takes its place before.
@@ -71,6 +72,23 @@ impl Track {
             Some(first) if self.fits(&staying, size) => Room::After(*first),
             _ => Room::None { why: self.full(&here), lasting: false },
         }
+    }
+
+    /// Why a policy does not load a model just now although there is room: its runtime took it out for one that somebody
+    /// asked for, and would take that one out for it.
+    pub(super) fn stands_back(&self, at: usize, now: Instant) -> Option<String> {
+        let Place::Cold { reason: Some(Cause::Evicted { by }) } = &self.models[at].place else { return None };
+        let took =
+            |other: &&Model| other.details.instances.contains(by) || is_instance_of(by, &other.watched.upstream_id);
+        let other = self.models.iter().find(took)?;
+        let used = other.used_or_loaded().is_some_and(|used| now.duration_since(used) < PEACE);
+        let wanted = (used || other.load.is_under_way()) && !other.watched.keep_warm.now();
+        (self.displaces && wanted).then(|| {
+            let (title, minutes) = (&other.watched.title, PEACE.as_secs() / 60);
+            format!(
+                "its runtime took it out for {title}: it is loaded again when that was not used for {minutes} minutes"
+            )
+        })
     }
 
     /// Takes a model out, for another or because there is too much.

@@ -81,14 +81,18 @@ async fn ollama_loads_for_good_and_never_with_a_context_that_requests_would_undo
     let can = adapter.capabilities();
     assert!(can.loads && can.unloads && !can.load_context && can.keeping_warm == KeepingWarm::Free);
     assert!(can.cannot_tell.contains(&Untold::Crash));
-    // Short of memory: not tried again every few seconds.
-    fake.answers(|asked, body| match asked {
-        "POST /api/generate" => {
-            Some((500, json!({ "error": "model requires more system memory (9 GiB) than is available (2 GiB)" })))
-        }
-        _ => ollama(asked, body, &json!([])),
-    });
-    assert_eq!(adapter.load(order("qwen3")).await.unwrap_err().kind, LoadFailureKind::Lasting);
+    // Short of memory, or one that crashes: not tried again every few seconds.
+    for (said, kind) in [
+        ("model requires more system memory (9 GiB) than is available (2 GiB)", LoadFailureKind::Lasting),
+        ("llama runner process has terminated: signal: killed", LoadFailureKind::Lasting),
+        ("server busy, please try again. maximum pending requests exceeded", LoadFailureKind::Passing),
+    ] {
+        fake.answers(move |asked, body| match asked {
+            "POST /api/generate" => Some((500, json!({ "error": said }))),
+            _ => ollama(asked, body, &json!([])),
+        });
+        assert_eq!(adapter.load(order("qwen3")).await.unwrap_err().kind, kind, "{said}");
+    }
 }
 
 #[tokio::test]

@@ -176,3 +176,29 @@ fn one_that_cannot_be_taken_out_is_not_tried_at_once_again() {
     bench.see_for(&seen, SECOND * 20);
     assert_eq!(sent_away(&bench), ["a"]);
 }
+
+/// A runtime that holds one model at a time, whatever the settings say.
+#[test]
+fn what_somebody_asked_for_is_not_displaced_by_a_policy_where_the_runtime_holds_only_one() {
+    let not_kept = WatchedModel { keep_warm: KeepWarm::No, ..model("n") };
+    for displaces in [true, false] {
+        let mut bench = Bench::new(&[model("m"), not_kept.clone()]);
+        bench.track.connected("Ollama", true, None);
+        bench.track.displaces(displaces);
+        bench.see(&[("m", Loaded), ("n", Absent)]);
+        bench.load("n");
+        assert_eq!(bench.loads(), ["n"]);
+        bench.see(&[("m", Absent), ("n", Loading)]);
+        assert_eq!(bench.unloaded(), (Cause::Evicted { by: "n".into() }, !displaces));
+        bench.load_done("n", LoadOutcome::Done(LoadDone::default()));
+        bench.see_for(&[("m", Absent), ("n", Loaded)], MINUTE * 4);
+        if !displaces {
+            assert_eq!(bench.loads(), ["m"], "there the other one stays");
+            continue;
+        }
+        assert_eq!(bench.loads(), [] as [&str; 0]);
+        assert!(bench.problem("m").unwrap().contains("took it out for"), "{:?}", bench.problem("m"));
+        bench.see_for(&[("m", Absent), ("n", Loaded)], MINUTE * 2);
+        assert_eq!(bench.loads(), ["m"], "unused for long enough");
+    }
+}
