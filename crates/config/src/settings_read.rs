@@ -365,7 +365,8 @@ impl Reader<'_> {
         let (from, to) = (from?, to?);
         if from == to {
             // Nobody means to be told nothing ever by this.
-            let message = "from and to are the same: switch off the kinds of notifications instead, to have none at all";
+            let message =
+                "from and to are the same: switch off the kinds of notifications instead, to have none at all";
             self.report.error("bad-time", at, message);
             return None;
         }

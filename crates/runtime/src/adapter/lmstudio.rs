@@ -557,6 +557,7 @@ mod tests {
         assert_eq!(kind(500, coded("model_load_failed")), LoadFailureKind::Lasting);
         assert_eq!(kind(404, coded("model_not_found")), LoadFailureKind::Missing);
         assert_eq!(kind(200, json!({"error": "insufficient system resources"})), LoadFailureKind::Lasting);
+        assert_eq!(kind(500, json!({"error": "The model has crashed. (Exit code: 6)"})), LoadFailureKind::Lasting);
         assert_eq!(kind(503, Value::Null), LoadFailureKind::Passing);
         let path =
             |status: u16, body: Value| is_unknown_path(&Reply { status: StatusCode::from_u16(status).unwrap(), body });
