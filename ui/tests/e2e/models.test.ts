@@ -518,6 +518,14 @@ describe('around it', () => {
     await page.locator('.cm-content').focus()
     await page.keyboard.type('x')
     await expect.poll(() => page.getByText(/unsaved change/).count()).toBe(0)
+    await article('LM Studio').getByRole('button').first().click()
+    await expect.poll(() => article('LM Studio').getByLabel('Base URL').first().isDisabled()).toBe(true)
+    await expect.poll(() => button('Remove LM Studio').isDisabled()).toBe(true)
+    await article('LM Studio').locator('.summary').first().click()
+    await expect.poll(() => article('LM Studio').getByLabel('Model id').isDisabled()).toBe(true)
+    // What changes nothing can be done all the same.
+    await button('Test connection to LM Studio').click()
+    await article('LM Studio').getByText('connection refused').waitFor()
   })
 
   test('no file yet: what is to be done is said, and the page opens once there is one', async () => {
