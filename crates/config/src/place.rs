@@ -133,6 +133,36 @@ fn position_place(container: &Tree, sources: &[Source], position: &Position) -> 
     Some((anchor.origin.file, path, position))
 }
 
+/// The edits that make one object or array of another, member by member and item by item. None where it has no parts.
+pub(crate) fn parts(path: &Path, now: &Value, new: &Value) -> Option<Vec<Edit>> {
+    let set = |path: Path, value: &Value| Edit::Set { path, value: value.clone(), expected: Expected::Anything };
+    let change = |path: Path, now: &Value, new: &Value| match parts(&path, now, new) {
+        _ if now == new => Vec::new(),
+        Some(edits) => edits,
+        None => vec![set(path, new)],
+    };
+    let remove = |path: Path| Edit::Remove { path, expected: Expected::Anything };
+    match (now, new) {
+        (Value::Object(now), Value::Object(new)) => {
+            let gone = now.keys().filter(|key| !new.contains_key(*key)).map(|key| remove(path.then(key.as_str())));
+            let stays = new.iter().flat_map(|(key, value)| match now.get(key) {
+                Some(now) => change(path.then(key.as_str()), now, value),
+                None => vec![set(path.then(key.as_str()), value)],
+            });
+            Some(gone.chain(stays).collect())
+        }
+        (Value::Array(now), Value::Array(new)) => {
+            let gone = (new.len()..now.len()).rev().map(|index| remove(path.then(index)));
+            let stays = new.iter().enumerate().flat_map(|(index, value)| match now.get(index) {
+                Some(now) => change(path.then(index), now, value),
+                None => vec![set(path.then(index), value)],
+            });
+            Some(gone.chain(stays).collect())
+        }
+        _ => None,
+    }
+}
+
 pub(crate) fn get<'a>(tree: &'a Tree, path: &Path) -> Option<&'a Tree> {
     path.steps().iter().try_fold(tree, entry)
 }

@@ -14,7 +14,7 @@ use crate::home::{Environment, Home};
 use crate::key_looks::is_placeholder;
 use crate::location::ConfigLocation;
 use crate::model::{Key, ModelConfiguration};
-use crate::place::{place, whole};
+use crate::place::{parts, place, whole};
 use crate::starting::STARTING;
 use crate::store::{StoreError, broken};
 use crate::tree::Tree;
@@ -322,6 +322,24 @@ impl<'a> State<'a> {
     }
 
     fn edited_once(&self, edit: &Edit) -> Result<Self, StoreError> {
+        match (self.edited_in_one_place(edit), edit) {
+            (Err(error @ StoreError::Spread { .. }), Edit::Set { path, value, .. }) => {
+                self.set_in_parts(path, value).ok_or(error)
+            }
+            (done, _) => done,
+        }
+    }
+
+    /// A value that several files say together, set part by part where each stands. None where that is not what comes out.
+    fn set_in_parts(&self, path: &json5_edit::Path, value: &Value) -> Option<Self> {
+        let document = self.document().ok()?;
+        let parts = parts(path, &document.get(path)?.to_value(), value)?;
+        let at = parts.iter().try_fold(self.like(self.overlay.clone()), |at, part| at.edited_once(part)).ok()?;
+        let found = at.document().ok()?.get(path).map(Node::to_value);
+        (found.as_ref() == Some(value)).then_some(at)
+    }
+
+    fn edited_in_one_place(&self, edit: &Edit) -> Result<Self, StoreError> {
         let intended = self.document()?.apply(std::slice::from_ref(edit)).map_err(|error| self.refused(error))?;
         let spread = || StoreError::Spread { path: edit.path().to_string() };
         let mut at = self.like(self.overlay.clone());

@@ -120,6 +120,27 @@ fn what_two_files_say_is_removed_from_both() {
 }
 
 #[test]
+fn what_two_files_say_is_set_in_both() {
+    let provider = |name: &str| json!({ "baseUrl": "http://a.local/v1", "models": [{ "id": "m", "name": name }] });
+    becomes(
+        &[set("models", json!({ "mode": "replace", "providers": { "a": provider("New"), "c": {} } }))],
+        &MAIN.replace("b: { baseUrl: 'http://b.local/v1', models: [] }", "c: {}"),
+        AGENTS,
+        &BASE.replace("'merge'", "'replace'").replace("name: 'M'", "name: 'New'"),
+    );
+    // The items stay in the files that they stand in.
+    becomes(&[set("list", json!(["x", "z"]))], &MAIN.replace("['own']", "[]"), AGENTS, &BASE.replace("'y'", "'z'"));
+    becomes(&[set("list", json!(["x", "y", "own", "new"]))], &MAIN.replace("['own']", "['own', 'new']"), AGENTS, BASE);
+    // Less than both say together: the rest goes from both.
+    becomes(
+        &[set("models.mode", json!("replace")), set("models", json!({ "mode": "merge" }))],
+        &MAIN.replace("{ providers: { b: { baseUrl: 'http://b.local/v1', models: [] } } }", "{}"),
+        AGENTS,
+        "{ models: { mode: 'merge' }, list: ['x', 'y'], // two\n}\n",
+    );
+}
+
+#[test]
 fn an_array_that_is_joined_from_two_files_is_edited_item_by_item() {
     becomes(&[set("list[1]", json!("z"))], MAIN, AGENTS, &BASE.replace("'y'", "'z'"));
     becomes(&[remove("list[2]")], &MAIN.replace("['own']", "[]"), AGENTS, BASE);
@@ -153,11 +174,15 @@ fn two_values_change_places_across_files_too() {
 
 #[test]
 fn what_cannot_be_said_in_one_file_is_refused_and_nothing_is_written() {
-    // Set to less than both files together say, the rest of the other would show.
-    let bench = bench();
-    let error = make(&bench, &[set("models.mode", json!("replace")), set("models", json!({ "mode": "merge" }))]);
-    assert!(matches!(error, Err(StoreError::Spread { .. })), "{error:?}");
-    assert_eq!((bench.text("openclaw.json"), bench.text("base.json5")), (MAIN.to_owned(), BASE.to_owned()));
+    // What is included twice would change in both places.
+    let main = "{ one: { $include: 'part.json5' }, two: { $include: 'part.json5' } }\n";
+    let bench = Bench::with(main);
+    bench.write("part.json5", "{ n: 1, m: 1 }\n");
+    for edit in [set("one.n", json!(2)), set("one", json!({ "n": 2 }))] {
+        let error = make(&bench, &[set("three", json!(3)), edit]);
+        assert!(matches!(error, Err(StoreError::Spread { .. })), "{error:?}");
+        assert_eq!((bench.text("openclaw.json"), bench.text("part.json5")), (main.into(), "{ n: 1, m: 1 }\n".into()));
+    }
 }
 
 #[test]
