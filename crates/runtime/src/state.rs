@@ -48,7 +48,7 @@ pub struct LocalModel {
     /// The runtime's names for what is in memory of it; more than one means that it is there more than once.
     pub instances: Vec<String>,
     /// What a person should know: the last load failed, it was loaded with less context than asked for, it is in
-    /// memory twice.
+    /// memory twice, its runtime refuses the key.
     pub problem: Option<String>,
 }
 

@@ -233,7 +233,11 @@ impl Track {
                 kept_warm: model.watched.keep_warm.now() && model.hold.is_none() && self.manageable,
                 manageable: self.manageable,
                 instances: model.details.instances.clone(),
-                problem: model.problem(),
+                problem: match &self.link {
+                    // Else a model that nobody can use would look like one of a server that only lists names.
+                    Link::Rejected(detail) => Some(format!("its runtime does not tell its state: {detail}")),
+                    _ => model.problem(),
+                },
             };
             (model.watched.model.clone(), local)
         })

@@ -204,10 +204,11 @@ fn a_refused_key_is_no_absence() {
     bench.answer(Err(LookFailure::Rejected("it refuses the key".into())));
     assert_eq!(bench.track.reachable(), (true, Some("it refuses the key".into())));
     assert_eq!(bench.state("m"), Warmth::Unknown);
+    assert_eq!(bench.problem("m").unwrap(), "its runtime does not tell its state: it refuses the key");
     assert_eq!(bench.said(), []);
     bench.see(&[("m", Loaded)]);
     assert!(matches!(bench.state("m"), Warmth::Warm { .. }));
-    assert_eq!((bench.said(), bench.loads()), (vec![], vec![]));
+    assert_eq!((bench.said(), bench.loads(), bench.problem("m")), (vec![], vec![], None));
 }
 
 #[test]
