@@ -105,9 +105,8 @@ impl Adapter for Fake {
 
     fn look(&self, _: Depth) -> BoxFuture<'_, Result<Observation, LookFailure>> {
         async move {
-            sleep(Duration::from_millis(2)).await;
             self.up()?;
-            Ok(self.with(|inner| {
+            let seen = self.with(|inner| {
                 inner.looks += 1;
                 let seen = |(id, presence): (&String, &Presence)| {
                     let mut seen = Seen::named(id.clone(), *presence);
@@ -118,7 +117,10 @@ impl Adapter for Fake {
                     seen
                 };
                 Observation { models: inner.models.iter().map(seen).collect() }
-            }))
+            });
+            // What is told is not so any more when it is heard.
+            sleep(Duration::from_millis(2)).await;
+            Ok(seen)
         }
         .boxed()
     }

@@ -17,7 +17,12 @@ pub(super) struct Way {
     pub(super) provider: Arc<WatchedProvider>,
     /// The adapter in use; none where one has yet to be made.
     pub(super) known: Option<Arc<dyn Adapter>>,
+    /// Held by a load from the look before it to its end.
+    pub(super) turn: Turn,
 }
+
+/// Whose turn it is to load on a server: several providers may be one, and each has an owner of its own.
+pub(super) type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// An adapter that a job had to make.
 pub(super) struct Made {
@@ -69,6 +74,7 @@ pub(super) async fn look(way: Way, depth: Depth) -> Done {
 /// Looks first: a load where there is an instance already would make a second one.
 pub(super) async fn load(way: Way, wish: LoadWish) -> Done {
     let model = wish.model.clone();
+    let _turn = way.turn.clone().lock_owned().await;
     let (made, outcome) = match way.adapter().await {
         Ok((adapter, made)) => (made, load_on(adapter.as_ref(), &wish).await),
         Err(failure) => (None, LoadOutcome::Failed(failure.into())),

@@ -28,10 +28,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::adapter::http::is_loopback;
 use crate::adapter::lmstudio::APP_PORTS;
 use crate::detect::{ByAsking, Connect};
 use crate::{KeeperError, KeeperState, Limits, Loaded, Occurrence, Plan, RuntimeStatus, Trouble, WatchedProvider};
 
+use jobs::Turn;
 use owner::{Command, Owner};
 use times::LoadTimes;
 pub(crate) use times::REMEMBERED;
@@ -123,6 +125,7 @@ impl Keeper {
             occurrences: occurrences.clone(),
             links,
             running: BTreeMap::new(),
+            turns: BTreeMap::new(),
             times: LoadTimes::keep(load_times),
             calendar,
         };
@@ -278,6 +281,8 @@ struct Supervisor {
     occurrences: broadcast::Sender<Occurrence>,
     links: watch::Sender<Links>,
     running: BTreeMap<String, Running>,
+    /// By server.
+    turns: BTreeMap<String, Turn>,
     times: LoadTimes,
     calendar: Calendar,
 }
@@ -294,6 +299,13 @@ impl Running {
         let own = &self.provider;
         own.root == provider.root && own.key == provider.key && own.runtime == provider.runtime
     }
+}
+
+/// What the providers have in common that are one server. All names of this machine are one.
+fn server_of(provider: &WatchedProvider) -> String {
+    let root = &provider.root;
+    let host = if is_loopback(root) { "localhost" } else { root.host_str().unwrap_or_default() };
+    format!("{host}:{}{}", root.port_or_known_default().unwrap_or_default(), root.path())
 }
 
 impl Supervisor {
@@ -358,7 +370,7 @@ impl Supervisor {
                         (plan.poll, plan.limits),
                         self.times.clone(),
                         self.calendar.clone(),
-                        self.connect.clone(),
+                        (self.connect.clone(), self.turns.entry(server_of(provider)).or_default().clone()),
                         (self.uses.clone(), self.publish.clone()),
                         self.occurrences.clone(),
                     );

@@ -80,6 +80,7 @@ pub(super) struct Owner {
     clocks: Clocks,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
     load: Option<AbortHandle>,
+    turn: jobs::Turn,
     /// Hears what the adapter in use tells by itself.
     listening: Option<AbortHandle>,
     loads: Waiting<Loaded>,
@@ -96,7 +97,7 @@ impl Owner {
         (poll, limits): (Duration, Limits),
         times: LoadTimes,
         calendar: Calendar,
-        connect: Arc<dyn Connect>,
+        (connect, turn): (Arc<dyn Connect>, jobs::Turn),
         (uses, publish): (Arc<Uses>, Arc<watch::Sender<Arc<KeeperState>>>),
         occurrences: broadcast::Sender<Occurrence>,
     ) -> Self {
@@ -113,6 +114,7 @@ impl Owner {
             clocks: Clocks::new(calendar),
             jobs: FuturesUnordered::new(),
             load: None,
+            turn,
             listening: None,
             loads: Waiting::new(),
             unloads: Waiting::new(),
@@ -258,7 +260,7 @@ impl Owner {
 
     fn way(&self) -> jobs::Way {
         let known = self.adapter.clone().filter(|_| self.usable);
-        jobs::Way { connect: self.connect.clone(), provider: self.provider.clone(), known }
+        jobs::Way { connect: self.connect.clone(), provider: self.provider.clone(), known, turn: self.turn.clone() }
     }
 
     fn act(&mut self) {

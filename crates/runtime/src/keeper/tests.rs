@@ -102,6 +102,26 @@ async fn whoever_asks_there_is_one_load() {
     assert!(scene.heard.try_recv().is_err());
 }
 
+/// One LM Studio as two providers, for two of its APIs.
+#[tokio::test(start_paused = true)]
+async fn two_providers_that_are_one_server_load_a_model_once() {
+    let fake = Fake::new(&["m"], LOAD);
+    let mut both = plan(&["m"]);
+    let mut second = both.providers[0].clone();
+    second.id = "second".into();
+    second.root = "http://localhost:1234".parse().unwrap();
+    second.models[0].model = ModelRef::new("second", "m").unwrap();
+    let models = [name("m"), second.models[0].model.clone()];
+    both.providers.push(second);
+    let (_plan, plans) = watch::channel(Arc::new(both));
+    let keeper = Keeper::start(plans, Arc::new(fake.clone()));
+    let (first, second) = tokio::join!(keeper.load(&models[0]), keeper.load(&models[1]));
+    assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
+    assert_eq!(fake.with(|inner| (inner.loads, inner.most_at_once)), (1, 1));
+    let state = keeper.state().borrow().clone();
+    assert!(models.iter().all(|model| matches!(state.models[model].state, Warmth::Warm { .. })), "{state:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_model_that_crashed_is_seen_at_once_and_loaded_again() {
     let fake = Fake::new(&["m"], LOAD);
