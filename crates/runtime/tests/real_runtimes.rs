@@ -86,6 +86,8 @@ async fn llama_server_as_a_router() {
     let loaded = when(async || status(&server).await, "loaded".to_owned()).await;
     scene.warm().await;
     assert!(loaded.elapsed() < SEEN, "{:?}", loaded.elapsed());
+    // The end of the load is told first, the rest by the look after it.
+    scene.until("its size", |model| model.size_bytes.is_some()).await;
     let model = scene.model();
     assert_eq!((model.loaded_context, model.instances.len()), (Some(8192), 1));
     assert!(model.size_bytes.is_some_and(|size| size > 1_000_000_000) && model.quantization.is_some(), "{model:?}");
