@@ -109,6 +109,10 @@ impl Track {
         model.load = Load::None;
         model.changed = Some(now);
         self.looks.at_once(now);
+        if !model.is_warm() && model.gone.is_some_and(|gone| gone > since) {
+            // A look saw it come, and it was unloaded before its load was answered.
+            return;
+        }
         match outcome {
             LoadOutcome::Done(done) => {
                 // Else a look was first, and what it saw is learned.

@@ -38,6 +38,25 @@ fn an_instance_is_no_sign_of_warmth_while_we_load_and_a_loaded_state_is() {
 }
 
 #[test]
+fn what_was_unloaded_before_its_load_was_answered_stays_unloaded() {
+    let failed = LoadOutcome::Failed(LoadFailure::new(LoadFailureKind::Passing, "it went"));
+    for outcome in [done(), LoadOutcome::AlreadyThere, failed] {
+        let mut bench = Bench::new(&[model("m")]);
+        bench.see(&[("m", Absent)]);
+        assert_eq!(bench.loads(), ["m"]);
+        bench.see(&[("m", Loaded)]);
+        bench.unload("m");
+        bench.now += SECOND;
+        bench.unload_done("m", Ok(()));
+        bench.said();
+        bench.load_done("m", outcome);
+        assert_eq!(bench.state("m"), Warmth::Cold { reason: Some(Cause::UnloadedHere) });
+        bench.see(&[("m", Absent)]);
+        assert_eq!((bench.said(), bench.loads()), (vec![], vec![]), "told or loaded once more");
+    }
+}
+
+#[test]
 fn the_pace_is_fast_while_loading_and_steady_otherwise() {
     let mut bench = Bench::new(&[model("m")]);
     bench.see(&[("m", Absent)]);
