@@ -408,7 +408,7 @@ describe('going back', () => {
   test('closing the difference writes nothing', async () => {
     await button('Move Opus up').click()
     await button('Review and save').click()
-    await dialog().getByText('What changes').count()
+    await dialog().getByRole('button', { name: 'Save', exact: true }).waitFor()
     await page.keyboard.press('Escape')
     await eventually(() => dialog().count(), 0)
     expect(engine.config.asked.filter(([name]) => name === 'save')).toEqual([])
