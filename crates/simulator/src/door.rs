@@ -122,7 +122,7 @@ fn keep(address: SocketAddr) -> io::Result<TcpSocket> {
 
 /// One connection, until it ends, is broken, or (idle) the listener closes.
 async fn connection(shared: Arc<Shared>, stream: TcpStream, idle_ends: CancellationToken) {
-    let cutter = Cutter::new();
+    let cutter = Cutter::new(idle_ends.clone());
     // Small events are sent as they come, as the real servers do.
     let _ = stream.set_nodelay(true);
     let socket = TokioIo::new(Socket { stream, reset: Arc::clone(&cutter.reset) });
@@ -130,7 +130,7 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, idle_ends: Cancellat
         let (shared, cutter) = (Arc::clone(&shared), cutter.clone());
         service_fn(move |request| handle(Arc::clone(&shared), cutter.clone(), request))
     };
-    let connection = hyper::server::conn::http1::Builder::new().serve_connection(socket, service);
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(socket, service).with_upgrades();
     tokio::pin!(connection);
     let mut closing = false;
     loop {

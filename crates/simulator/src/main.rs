@@ -71,6 +71,9 @@ enum Server {
         /// LM Studio 0.3: neither /api/v1 nor /v1/messages
         #[arg(long)]
         v0_only: bool,
+        /// Without the WebSocket: idle timers, last use and activity are not told
+        #[arg(long)]
+        no_websocket: bool,
         /// Load this model at the start, explicitly (repeatable)
         #[arg(long, value_name = "KEY")]
         loaded: Vec<String>,
@@ -231,13 +234,14 @@ fn load_at_start(options: &mut Options, keys: Vec<String>) {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let (kind, options, common) = match Arguments::parse().server {
-        Server::LmStudio { common, no_jit, ttl, no_evict, v0_only, loaded } => {
+        Server::LmStudio { common, no_jit, ttl, no_evict, v0_only, no_websocket, loaded } => {
             let mut options = common.options();
             options.lm_studio = LmStudioOptions {
                 jit: !no_jit,
                 jit_ttl: (!ttl.is_zero()).then_some(ttl),
                 auto_evict: !no_evict,
                 v0_only,
+                websocket: !no_websocket,
                 ..LmStudioOptions::default()
             };
             load_at_start(&mut options, loaded);

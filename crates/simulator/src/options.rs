@@ -101,6 +101,8 @@ pub struct LmStudioOptions {
     /// Whether each request that finds a model loading starts a further copy of it, as its bug tracker's 1751
     /// reports. Default: false, they wait for the first.
     pub parallel_copies: bool,
+    /// Whether its WebSocket is there, by which its SDK speaks. Default: true.
+    pub websocket: bool,
     /// How much of a context a model is loaded with where the load does not say. Default: the model's maximum.
     pub default_context: Option<u64>,
 }
@@ -113,6 +115,7 @@ impl Default for LmStudioOptions {
             auto_evict: true,
             v0_only: false,
             parallel_copies: false,
+            websocket: true,
             default_context: None,
         }
     }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::Event;
 use crate::api::errors::{Streaming, gone};
 use crate::fault::{After, Fault, Malformed};
-use crate::lm_studio::shelf::{Fate, UnloadCause};
+use crate::lm_studio::shelf::{Doing, Fate, UnloadCause};
 use crate::server::Shared;
 
 /// What a request is answered with, before faults.
@@ -84,6 +84,11 @@ impl Drop for Running {
 }
 
 impl Running {
+    /// What it has the instance do from now on; at first that reads the prompt.
+    pub(crate) fn does(&self, doing: Doing) {
+        self.shared.shelf().does(self.number, doing);
+    }
+
     /// Waits so long, or until the instance is gone; then says what its server would.
     pub(crate) async fn work(&mut self, time: Duration) -> Result<(), &'static str> {
         let end = sleep(time);
@@ -105,11 +110,13 @@ impl Running {
 pub(crate) struct Cutter {
     pub(crate) now: CancellationToken,
     pub(crate) reset: Arc<AtomicBool>,
+    /// Cancelled when the listener closes.
+    pub(crate) closes: CancellationToken,
 }
 
 impl Cutter {
-    pub(crate) fn new() -> Cutter {
-        Cutter { now: CancellationToken::new(), reset: Arc::new(AtomicBool::new(false)) }
+    pub(crate) fn new(closes: CancellationToken) -> Cutter {
+        Cutter { now: CancellationToken::new(), reset: Arc::new(AtomicBool::new(false)), closes }
     }
 
     /// Breaks the connection, once what was sent before has left. Never returns.

@@ -11,7 +11,7 @@ use crate::wants::{Wants, text_of};
 /// A request as it came in, faults or not. The last 1000 are kept.
 #[derive(Clone, Debug)]
 pub struct SeenRequest {
-    /// `GET`, `POST`…
+    /// `GET`, `POST`…; `RPC` for a question over LM Studio's WebSocket, whose name is the path and whose parameter the body.
     pub method: String,
     /// Path with its query, as sent.
     pub path: String,

@@ -169,6 +169,15 @@ impl Shared {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Remembers what was asked.
+    pub(crate) fn see(&self, request: SeenRequest) {
+        let mut seen = self.seen();
+        if seen.len() == REMEMBERED {
+            seen.pop_front();
+        }
+        seen.push_back(request);
+    }
+
     pub(crate) fn conversations(&self) -> MutexGuard<'_, VecDeque<(String, Vec<Value>)>> {
         self.conversations.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -236,8 +245,11 @@ fn preload(shared: &Arc<Shared>) {
 pub(crate) async fn handle(
     shared: Arc<Shared>,
     cutter: Cutter,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
+    if let Some(switched) = lm_studio::websocket::accept(&shared, &cutter.closes, &mut request) {
+        return Ok(switched);
+    }
     let (parts, body) = request.into_parts();
     let bytes = read(body).await;
     let path = parts.uri.path();
@@ -249,19 +261,13 @@ pub(crate) async fn handle(
         cutter.cut::<()>(false).await;
     }
     let body = as_json(&bytes);
-    {
-        let mut seen = shared.seen();
-        if seen.len() == REMEMBERED {
-            seen.pop_front();
-        }
-        seen.push_back(SeenRequest {
-            method: parts.method.to_string(),
-            path: parts.uri.path_and_query().map_or(path, |p| p.as_str()).to_owned(),
-            headers: parts.headers.clone(),
-            body: body.clone(),
-            at: Instant::now(),
-        });
-    }
+    shared.see(SeenRequest {
+        method: parts.method.to_string(),
+        path: parts.uri.path_and_query().map_or(path, |p| p.as_str()).to_owned(),
+        headers: parts.headers.clone(),
+        body: body.clone(),
+        at: Instant::now(),
+    });
     let generation = parts.method == http::Method::POST && Api::of(path).is_some_and(|api| api.wants_answer(&body));
     let model = model_of(path, &body);
     let (delay, mut fault) = shared.rules().take(path, model.as_deref(), generation, Instant::now());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::shelf::{Instance, LoadState, Shelf};
+use super::websocket::PARALLEL;
 use crate::options::{Model, ModelType};
 use crate::play::Whole;
 use crate::server::Shared;
@@ -131,8 +132,8 @@ pub(crate) fn v1(shared: &Shared) -> Whole {
 
 /// With what an instance was loaded.
 pub(crate) fn load_config(instance: &Instance) -> Value {
-    json!({"context_length": instance.context, "eval_batch_size": 512, "parallel": 4, "flash_attention": true,
-        "offload_kv_cache_to_gpu": true})
+    json!({"context_length": instance.context, "eval_batch_size": 512, "parallel": PARALLEL,
+        "flash_attention": true, "offload_kv_cache_to_gpu": true})
 }
 
 /// In `/api/v1` a model that sees is an `llm` too.

@@ -3,6 +3,7 @@
 
 pub(crate) mod listings;
 pub mod shelf;
+pub(crate) mod websocket;
 
 use http::request::Parts;
 use http::{HeaderMap, Method};
@@ -18,7 +19,7 @@ use crate::options::Kind;
 use crate::play::{Reply, Running, Script, Whole};
 use crate::request::{Api, Asked};
 use crate::server::Shared;
-use shelf::{Choice, Fate, How, Load, UnloadCause};
+use shelf::{Choice, Doing, Fate, How, Load, UnloadCause};
 
 /// Answers any request.
 pub(crate) async fn answer(shared: &Arc<Shared>, parts: &Parts, body: Value) -> Reply {
@@ -141,8 +142,14 @@ async fn generate(shared: &Arc<Shared>, asked: Asked) -> Reply {
     if asked.input_tokens > context {
         return overflow(&asked, context);
     }
+    if embeddings {
+        running.does(Doing::Embedding);
+    }
     if let Err(message) = running.work(shared.options.prompt_delay).await {
         return Whole::json(400, &json!({"error": message})).into();
+    }
+    if !embeddings {
+        running.does(Doing::Answering);
     }
     let answer = Answer::to(&asked, Kind::LmStudio, &id, &shared.options);
     if asked.stream && !embeddings {

@@ -47,6 +47,17 @@ pub(crate) enum Fate {
     LoadFailed(String),
 }
 
+/// What an instance that is in use does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// It reads a prompt.
+    ReadingPrompt,
+    /// It writes an answer.
+    Answering,
+    /// It computes an embedding.
+    Embedding,
+}
+
 /// How a load came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum How {
@@ -78,6 +89,8 @@ pub(crate) struct Instance {
     pub(crate) ready: Instant,
     pub(crate) last_used: Instant,
     pub(crate) busy: usize,
+    /// What the last of those that use it had it do.
+    pub(crate) doing: Doing,
     fails: Option<String>,
     fate: watch::Sender<Fate>,
 }
@@ -196,6 +209,7 @@ impl Shelf {
             ready: now + load.time,
             last_used: now + load.time,
             busy: 0,
+            doing: Doing::ReadingPrompt,
             fails: load.fails,
             fate: watch::Sender::new(Fate::Alive),
         });
@@ -268,7 +282,15 @@ impl Shelf {
     pub(crate) fn occupy(&mut self, number: u64) -> Option<watch::Receiver<Fate>> {
         let instance = self.instances.iter_mut().find(|i| i.number == number)?;
         instance.busy += 1;
+        instance.doing = Doing::ReadingPrompt;
         Some(instance.fate.subscribe())
+    }
+
+    /// What one of those that use an instance has it do now.
+    pub(crate) fn does(&mut self, number: u64, doing: Doing) {
+        if let Some(instance) = self.instances.iter_mut().find(|i| i.number == number) {
+            instance.doing = doing;
+        }
     }
 
     /// The use is over; the idle TTL starts anew.
