@@ -390,7 +390,10 @@ fn of_occurrence(occurrence: &Occurrence, state: &AppState) -> Option<Telling> {
         Occurrence::Loaded { model, title, after, away: Some(away) } => notice(
             NoticeKind::Back,
             format!("{title} is back"),
-            format!("It was away for {}, of which the load took {}.", words(*away), words(*after)),
+            match after {
+                Some(after) => format!("It was away for {}, of which the load took {}.", words(*away), words(*after)),
+                None => format!("It was away for {}.", words(*away)),
+            },
             Some(model),
         ),
         // A first load, or one that nobody had missed: the icon says enough.

@@ -36,8 +36,8 @@ pub enum Occurrence {
         model: ModelRef,
         /// What a person calls it.
         title: String,
-        /// How long the load took, or an upper bound of it where only its end was seen.
-        after: Duration,
+        /// How long the load took, where it was seen to begin.
+        after: Option<Duration>,
         /// How long it was gone, where its going was told.
         away: Option<Duration>,
     },

@@ -100,7 +100,7 @@ async fn what_goes_on_is_told_once_a_minute_and_each_cause_by_itself() {
     let back = || Occurrence::Loaded {
         model: "studio/m".parse().unwrap(),
         title: "Em".to_owned(),
-        after: QUIET,
+        after: Some(QUIET),
         away: Some(QUIET),
     };
     assert!(!told(&went(Cause::UnloadedHere)) && !told(&back()), "whoever ejects it and loads it again knows");

@@ -30,8 +30,10 @@ use crate::{Activity, Doing};
 const PULSE: Duration = Duration::from_secs(1);
 /// Between two lists while nothing happens.
 const LIST: Duration = Duration::from_secs(30);
-/// At most one list per this long.
-const LIST_LEAST: Duration = Duration::from_secs(4);
+/// On average at most one list per this long, as the REST listings are asked for.
+const LIST_EACH: Duration = Duration::from_secs(5);
+/// How many lists may follow each other at once: a load that somebody takes back at once needs two.
+const LIST_BURST: u32 = 3;
 /// To any answer.
 const ANSWER: Duration = Duration::from_secs(2);
 /// Between attempts to connect: the first, doubling to the last. LM Studio logs a path that it does not know.
@@ -78,7 +80,14 @@ impl LmStudioWatch {
         let stop = CancellationToken::new();
         let list = Arc::new(Notify::new());
         if let Some(address) = address(root) {
-            let mut task = Task { address, hello: hello(key), publish, list: list.clone(), calls: 0, listed: None };
+            let mut task = Task {
+                address,
+                hello: hello(key),
+                publish,
+                list: list.clone(),
+                calls: 0,
+                pace: Pace::new(Instant::now()),
+            };
             let stop = stop.clone();
             tokio::spawn(async move { stop.run_until_cancelled(task.run()).await });
         }
@@ -125,8 +134,34 @@ struct Task {
     publish: watch::Sender<Watched>,
     list: Arc<Notify>,
     calls: u64,
-    /// When it was listed last.
-    listed: Option<Instant>,
+    pace: Pace,
+}
+
+/// When a list may be asked for.
+struct Pace {
+    /// When the last one was.
+    last: Option<Instant>,
+    /// When all of the burst is there again.
+    whole: Instant,
+}
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        Self { last: None, whole: now }
+    }
+
+    fn allows(&self, now: Instant) -> bool {
+        self.whole.saturating_duration_since(now) <= LIST_EACH * (LIST_BURST - 1)
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.last.is_none_or(|last| now.duration_since(last) >= LIST)
+    }
+
+    fn asked(&mut self, now: Instant) {
+        self.last = Some(now);
+        self.whole = self.whole.max(now) + LIST_EACH;
+    }
 }
 
 impl Task {
@@ -177,30 +212,27 @@ impl Task {
         let mut pulse = interval(PULSE);
         pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let list = self.list.clone();
+        let mut wanted = false;
         loop {
-            let wanted = tokio::select! {
-                () = list.notified() => true,
-                _ = pulse.tick() => false,
+            // A wish that is too early waits for one of the next pulses, and the pulse for no wish.
+            let pulses = tokio::select! {
+                () = list.notified() => { wanted = true; false }
+                _ = pulse.tick() => true,
             };
-            if wanted {
-                let least = self.listed.map_or(Duration::ZERO, |listed| LIST_LEAST.saturating_sub(listed.elapsed()));
-                // Of several wishes within that time, one is enough.
-                sleep(least.min(PULSE)).await;
-                if !least.is_zero() && least > PULSE {
-                    list.notify_one();
-                    continue;
-                }
-            }
-            if wanted || self.listed.is_none_or(|listed| listed.elapsed() >= LIST) {
+            let now = Instant::now();
+            if (wanted && self.pace.allows(now)) || self.pace.is_due(now) {
+                wanted = false;
                 self.list(socket).await?;
             }
-            self.pulse(socket).await?;
+            if pulses {
+                self.pulse(socket).await?;
+            }
         }
     }
 
     async fn list(&mut self, socket: &mut Socket) -> Result<(), Lost> {
         let answer = self.call(socket, "listLoaded", None).await?.map_err(|()| Lost)?;
-        self.listed = Some(Instant::now());
+        self.pace.asked(Instant::now());
         let instances = read_loaded(&answer, SystemTime::now(), Instant::now()).ok_or(Lost)?;
         self.publish.send_if_modified(|watched| {
             let mut instances = instances;
@@ -340,4 +372,29 @@ fn read_state(state: &Value) -> Option<Activity> {
     };
     let queued = state.get("queued").and_then(Value::as_u64).and_then(|queued| u32::try_from(queued).ok());
     Some(Activity { doing, queued: queued.unwrap_or_default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_may_come_in_a_row_and_are_few_on_average() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        assert!(pace.is_due(start));
+        let mut asked = Vec::new();
+        for second in 0..60 {
+            let now = start + Duration::from_secs(second);
+            // Wanted all the time.
+            while pace.allows(now) {
+                pace.asked(now);
+                asked.push(second);
+            }
+            assert!(pace.is_due(now + LIST));
+            assert!(!pace.is_due(now + LIST - LIST_EACH));
+        }
+        assert_eq!(asked, [0, 0, 0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55]);
+        assert!(pace.allows(start + Duration::from_secs(60)), "and again after a while");
+    }
 }

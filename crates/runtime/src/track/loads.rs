@@ -306,7 +306,6 @@ impl Track {
 
     /// It is in memory, and was not when last heard of. `after` is how long its load took, where one was seen.
     pub(super) fn warm(&mut self, at: usize, after: Option<Duration>, now: Instant) {
-        let poll = self.looks.poll;
         let model = &mut self.models[at];
         model.place = Place::Warm { since: now };
         model.seen_warm = Some(now);
@@ -324,8 +323,6 @@ impl Track {
         }
         let (context, unload) = (model.details.context, model.unload_asked && !model.unloading);
         if after.is_some() || away.is_some() {
-            // Where only the end was seen, it took at most from one look to the next.
-            let after = after.unwrap_or(poll);
             self.say(Occurrence::Loaded { model: name.clone(), title, after, away });
         }
         if asked {

@@ -19,7 +19,7 @@ fn a_cold_model_is_loaded_once_and_told_when_it_is_warm() {
     bench.now += SECOND * 30;
     let took = bench.now;
     bench.load_done("m", done());
-    assert!(matches!(bench.said()[..], [Occurrence::Loaded { after, away: None, .. }] if after > SECOND * 30));
+    assert!(matches!(bench.said()[..], [Occurrence::Loaded { after, away: None, .. }] if after > Some(SECOND * 30)));
     assert_eq!(bench.state("m"), Warmth::Warm { since: took });
     assert!(matches!(bench.effects[..], [Effect::AnswerLoad { answer: Ok(_), .. }]));
 }
