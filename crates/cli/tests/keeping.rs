@@ -137,6 +137,44 @@ async fn a_small_context_in_ollama_is_mended_in_its_model() {
     assert_eq!((&listed[0]["setsContext"], &listed[0]["loadContext"]), (&json!(true), &json!(false)));
 }
 
+/// With looks an hour apart, what is seen of LM Studio is seen by its WebSocket.
+#[tokio::test]
+async fn what_lm_studio_does_and_unloads_is_seen_between_two_looks() {
+    let models = ["lmstudio", "--model", "minimax-m2.1-gs32:0", "--model", "qwen3-8b:0", "--word-delay", "200ms"];
+    let local = SimulatorProcess::start(&models);
+    let settings = SETTINGS.replace(r#"poll: "1s""#, r#"poll: "1h""#);
+    let setup = Setup::new(&configuration(&local.address, None), &settings);
+    let serving = setup.serve();
+    let minimax = |state: &Value| state["models"][0].clone();
+    setup.wait_for("what it does", |state| minimax(state)["activity"] == "idle");
+    let listed = String::from_utf8(setup.run(&["runtime", "list"]).stdout).unwrap();
+    assert!(listed.contains("LM Studio 0.4.2") && !listed.contains("when it was last used"), "{listed}");
+
+    let client = reqwest::Client::new();
+    let answer = serving.stream(&client, "primary").await;
+    setup.wait_for("that it answers", |state| minimax(state)["activity"] == "answering");
+    assert!(support::text(&support::events(&answer.text().await.unwrap())).contains("minimax"));
+    setup.wait_for("that it is done", |state| minimax(state)["activity"] == "idle");
+
+    let gone = json!({"model": "minimax-m2.1-gs32", "cause": "ejected"});
+    client.post(format!("{}/_sim/unload", local.control)).json(&gone).send().await.unwrap();
+    let state = setup.wait_for("that it went", |state| minimax(state)["state"]["kind"] == "cold");
+    assert_eq!(minimax(&state)["state"]["reason"], "likely ejected by a person");
+    let notice = &state["notices"][0];
+    assert!(notice["body"].as_str().unwrap().contains("it has no idle timer, was idle"), "{notice}");
+
+    // Without it the rest goes on as before, and what is not told is said.
+    let local = SimulatorProcess::start(&["lmstudio", "--model", "minimax-m2.1-gs32:0", "--no-websocket"]);
+    let setup = Setup::new(&configuration(&local.address, None), SETTINGS);
+    let _serving = setup.serve();
+    let state = setup.wait_for("the load", |state| minimax(state)["state"]["kind"] == "warm");
+    assert_eq!(minimax(&state)["activity"], Value::Null);
+    let listed = String::from_utf8(setup.run(&["runtime", "list"]).stdout).unwrap();
+    assert!(listed.contains("does not tell"), "{listed}");
+    client.post(format!("{}/_sim/unload", local.control)).json(&gone).send().await.unwrap();
+    setup.wait_for("that it went", |state| minimax(state)["state"]["kind"] == "cold");
+}
+
 /// What the settings say of memory and of when to keep a model warm is followed as it is written, while the engine runs.
 #[tokio::test]
 async fn the_memory_limit_and_the_policies_of_the_settings_are_followed() {

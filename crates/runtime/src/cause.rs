@@ -100,7 +100,8 @@ pub(crate) fn in_words(seen: &Evidence<'_>, cause: &Cause) -> String {
         | Cause::UnloadedHere
         | Cause::MadeRoom { .. }
         | Cause::ServerStopped
-        | Cause::AppQuit => String::new(),
+        | Cause::AppQuit
+        | Cause::ServerHangs => String::new(),
     }
 }
 

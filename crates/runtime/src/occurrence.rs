@@ -99,6 +99,8 @@ pub enum Cause {
     ServerStopped,
     /// The runtime's application is gone.
     AppQuit,
+    /// The runtime's server is there, and says nothing.
+    ServerHangs,
     /// Nothing was seen that would tell.
     Unknown,
 }
@@ -119,6 +121,7 @@ impl fmt::Display for Cause {
             }
             Self::ServerStopped => f.write_str("likely its server was stopped; the application is still open"),
             Self::AppQuit => f.write_str("likely the application was quit"),
+            Self::ServerHangs => f.write_str("likely its server hangs: it is there, and says nothing"),
             Self::Unknown => f.write_str("the cause is not known"),
         }
     }

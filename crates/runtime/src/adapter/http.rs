@@ -15,6 +15,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use super::{LoadFailure, LoadFailureKind, LookFailure};
+use crate::Cause;
 
 /// To a connection.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -220,6 +221,15 @@ fn shorten(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+/// Why a server that has no more to tell of itself went. On another machine it may be the network.
+pub(crate) fn why_gone(root: &Url, refused: bool) -> Cause {
+    match is_loopback(root) {
+        true if refused => Cause::AppQuit,
+        true => Cause::ServerHangs,
+        false => Cause::Unknown,
     }
 }
 

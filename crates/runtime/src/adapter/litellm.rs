@@ -12,7 +12,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use super::http::{Http, LISTING, Reply, is_loopback};
+use super::http::{Http, LISTING, Reply, why_gone};
 use super::openai_compatible::{read, unsupported};
 use super::{Adapter, Depth, LoadDone, LoadFailure, LoadOrder, LookFailure};
 use super::{Observation, Presence, Seen};
@@ -69,9 +69,8 @@ impl Adapter for LiteLlm {
         std::future::ready(Err(unsupported())).boxed()
     }
 
-    fn why_gone(&self) -> BoxFuture<'_, Cause> {
-        let cause = if is_loopback(self.http.root()) { Cause::AppQuit } else { Cause::Unknown };
-        std::future::ready(cause).boxed()
+    fn why_gone(&self, refused: bool) -> BoxFuture<'_, Cause> {
+        std::future::ready(why_gone(self.http.root(), refused)).boxed()
     }
 
     fn idle_clock(&self) -> BoxFuture<'_, Option<Duration>> {

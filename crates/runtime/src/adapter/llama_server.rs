@@ -21,7 +21,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::http::{Events, Http, LISTING, LOAD, Reply, UNLOAD, is_loopback, no_answer};
+use super::http::{Events, Http, LISTING, LOAD, Reply, UNLOAD, no_answer, why_gone};
 use super::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LoadOrder, LookFailure, News};
 use super::{Clock, Departure, Observation, Presence, Seen};
 use crate::{Capabilities, Cause, KeepingWarm, RuntimeKind, Untold};
@@ -274,9 +274,8 @@ impl Adapter for LlamaServer {
         .boxed()
     }
 
-    fn why_gone(&self) -> BoxFuture<'_, Cause> {
-        let cause = if is_loopback(self.http.root()) { Cause::AppQuit } else { Cause::Unknown };
-        std::future::ready(cause).boxed()
+    fn why_gone(&self, refused: bool) -> BoxFuture<'_, Cause> {
+        std::future::ready(why_gone(self.http.root(), refused)).boxed()
     }
 
     fn idle_clock(&self) -> BoxFuture<'_, Option<Duration>> {

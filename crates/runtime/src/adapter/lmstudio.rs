@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::Url;
 
-use super::http::{Http, LISTING, LOAD, Reply, UNLOAD, is_loopback, no_answer};
+use super::http::{Http, LISTING, LOAD, Reply, UNLOAD, is_loopback, no_answer, why_gone};
 use super::listing::is_instance_of;
 use super::lmstudio_watch::{LmStudioWatch, Watched};
 use super::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LoadOrder, LookFailure, News, lmstudio_home};
@@ -305,10 +305,11 @@ impl Adapter for LmStudio {
         .boxed()
     }
 
-    fn why_gone(&self) -> BoxFuture<'_, Cause> {
+    fn why_gone(&self, refused: bool) -> BoxFuture<'_, Cause> {
         async move {
-            if !is_loopback(self.http.root()) {
-                return Cause::Unknown;
+            let cause = why_gone(self.http.root(), refused);
+            if cause != Cause::AppQuit {
+                return cause;
             }
             let own = self.http.root().port_or_known_default();
             let ports = self.app_ports.iter().copied().filter(|port| Some(*port) != own);
@@ -318,7 +319,7 @@ impl Adapter for LmStudio {
                     return Cause::ServerStopped;
                 }
             }
-            Cause::AppQuit
+            cause
         }
         .boxed()
     }

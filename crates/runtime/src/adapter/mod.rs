@@ -82,8 +82,8 @@ pub(crate) trait Adapter: Send + Sync + 'static {
         std::future::pending().boxed()
     }
 
-    /// After its server refused a connection: what is left of it.
-    fn why_gone(&self) -> BoxFuture<'_, Cause>;
+    /// After its server went: what is left of it. `refused`: nobody listens any more; else it is there and silent.
+    fn why_gone(&self, refused: bool) -> BoxFuture<'_, Cause>;
 
     /// After how long without use it unloads a model that it loaded by itself; none when it never does.
     fn idle_clock(&self) -> BoxFuture<'_, Option<Duration>>;

@@ -66,7 +66,7 @@ impl Adapter for OpenaiCompatible {
         std::future::ready(Err(unsupported())).boxed()
     }
 
-    fn why_gone(&self) -> BoxFuture<'_, Cause> {
+    fn why_gone(&self, _: bool) -> BoxFuture<'_, Cause> {
         std::future::ready(Cause::Unknown).boxed()
     }
 

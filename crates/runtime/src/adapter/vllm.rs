@@ -13,7 +13,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::http::{Http, LISTING, LOAD, UNLOAD, is_loopback, no_answer};
+use super::http::{Http, LISTING, LOAD, UNLOAD, no_answer, why_gone};
 use super::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LoadOrder, LookFailure};
 use super::{Clock, Departure, Observation, Presence, Seen};
 use crate::{Capabilities, Cause, KeepingWarm, RuntimeKind, Untold};
@@ -108,9 +108,8 @@ impl Adapter for Vllm {
         async move { self.tell("sleep?level=1", UNLOAD).await }.boxed()
     }
 
-    fn why_gone(&self) -> BoxFuture<'_, Cause> {
-        let cause = if is_loopback(self.http.root()) { Cause::AppQuit } else { Cause::Unknown };
-        std::future::ready(cause).boxed()
+    fn why_gone(&self, refused: bool) -> BoxFuture<'_, Cause> {
+        std::future::ready(why_gone(self.http.root(), refused)).boxed()
     }
 
     fn idle_clock(&self) -> BoxFuture<'_, Option<Duration>> {

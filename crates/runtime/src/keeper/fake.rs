@@ -155,7 +155,7 @@ impl Adapter for Fake {
         .boxed()
     }
 
-    fn why_gone(&self) -> BoxFuture<'_, Cause> {
+    fn why_gone(&self, _: bool) -> BoxFuture<'_, Cause> {
         async move {
             sleep(Duration::from_millis(100)).await;
             Cause::AppQuit

@@ -238,6 +238,18 @@ async fn a_stopped_server_is_told_from_a_quit_application() {
 }
 
 #[tokio::test]
+async fn a_server_that_hangs_is_not_told_as_quit() {
+    let server = lm_studio(options()).await;
+    let mut scene = Scene::new(&server);
+    scene.ready().await;
+    let hanging = server.control().fault(Fault::hang().on_path("*"));
+    let said = scene.next().await;
+    assert!(matches!(said, Occurrence::Unreachable { cause: Cause::ServerHangs, .. }), "{said:?}");
+    assert!(server.control().clear_one(hanging));
+    assert!(matches!(scene.next().await, Occurrence::Reachable { .. }));
+}
+
+#[tokio::test]
 async fn lm_studio_0_3_loads_by_a_request_with_a_long_clock_and_cannot_unload() {
     let mut options = options();
     options.lm_studio = LmStudioOptions { v0_only: true, ..LmStudioOptions::default() };

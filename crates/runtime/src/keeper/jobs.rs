@@ -187,9 +187,9 @@ pub(super) async fn news(adapter: Arc<dyn Adapter>) -> Done {
     Done { made: None, result: Result::News(adapter.news().await) }
 }
 
-pub(super) async fn why_gone(adapter: Option<Arc<dyn Adapter>>) -> Done {
+pub(super) async fn why_gone(adapter: Option<Arc<dyn Adapter>>, refused: bool) -> Done {
     let cause = match adapter {
-        Some(adapter) => adapter.why_gone().await,
+        Some(adapter) => adapter.why_gone(refused).await,
         None => Cause::Unknown,
     };
     Done { made: None, result: Result::Gone(cause) }

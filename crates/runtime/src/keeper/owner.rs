@@ -285,7 +285,7 @@ impl Owner {
                 }
                 Effect::Unload { model, upstream_id } => self.jobs.push(jobs::unload(way, model, upstream_id).boxed()),
                 Effect::Touch(wish) => self.jobs.push(jobs::touch(way, wish).boxed()),
-                Effect::WhyGone => self.jobs.push(jobs::why_gone(self.adapter.clone()).boxed()),
+                Effect::WhyGone { refused } => self.jobs.push(jobs::why_gone(self.adapter.clone(), refused).boxed()),
                 Effect::Say(_) | Effect::AnswerLoad { .. } | Effect::AnswerUnload { .. } => words.push(effect),
             }
         }

@@ -203,13 +203,13 @@ impl Track {
             {
                 self.looks.wished = Some(now + FAST);
             }
-            Err(LookFailure::Refused(detail)) => self.link_down(detail, now),
+            Err(LookFailure::Refused(detail)) => self.link_down(detail, true, now),
             Err(LookFailure::Silent(detail)) => {
                 self.looks.silences += 1;
                 // A runtime that works hard may be slow to answer.
                 let hard = self.models.iter().any(|model| model.using.requests > 0 || model.load.is_under_way());
                 if self.looks.silences >= if hard { 4 } else { 2 } || !matches!(self.link, Link::Up) {
-                    self.link_down(detail, now);
+                    self.link_down(detail, false, now);
                 } else {
                     self.looks.wished = Some(now + AGAIN);
                 }
@@ -261,7 +261,7 @@ impl Track {
         }
     }
 
-    fn link_down(&mut self, detail: String, now: Instant) {
+    fn link_down(&mut self, detail: String, refused: bool, now: Instant) {
         if let Link::Down { detail: known, .. } = &mut self.link {
             *known = detail;
             return;
@@ -269,7 +269,7 @@ impl Track {
         // One that never answered is not missed.
         let told = if matches!(self.link, Link::Unknown) { Told::Never } else { Told::WhenCauseIsKnown };
         if told == Told::WhenCauseIsKnown {
-            self.out.push(Effect::WhyGone);
+            self.out.push(Effect::WhyGone { refused });
         }
         let error = KeeperError::Unreachable { provider: self.provider.clone(), detail: detail.clone() };
         self.link = Link::Down { detail, since: now, told, cause: Cause::Unknown };

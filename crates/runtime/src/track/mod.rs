@@ -44,8 +44,9 @@ pub(crate) enum Effect {
     Unload { model: ModelRef, upstream_id: String },
     /// Use a warm model for a moment, since its idle timer is about to strike. Answered by [`Track::touched`].
     Touch(LoadWish),
-    /// Find out what is left of a server that went. Answered by [`Track::gone_because`].
-    WhyGone,
+    /// Find out what is left of a server that went; `refused`: nobody listens there any more. Answered by
+    /// [`Track::gone_because`].
+    WhyGone { refused: bool },
     /// Tell everyone.
     Say(Occurrence),
     /// Answer those who asked for a load.

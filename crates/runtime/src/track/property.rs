@@ -147,7 +147,7 @@ impl World {
                     self.unloads.push(model);
                 }
                 Effect::Touch(wish) => prop_assert!(false, "{} has no idle timer to be used against", wish.model),
-                Effect::WhyGone => self.probing = true,
+                Effect::WhyGone { .. } => self.probing = true,
                 Effect::AnswerLoad { model, .. } => {
                     let waiting = self.asked_loads.remove(&model).unwrap_or_default();
                     prop_assert!(waiting > 0, "answered whom nobody asked");

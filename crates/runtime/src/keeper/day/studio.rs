@@ -297,7 +297,7 @@ impl Adapter for Studio {
         .boxed()
     }
 
-    fn why_gone(&self) -> BoxFuture<'_, Cause> {
+    fn why_gone(&self, _: bool) -> BoxFuture<'_, Cause> {
         let cause = match self.lock().server {
             Server::Quit => Cause::AppQuit,
             Server::Stopped => Cause::ServerStopped,

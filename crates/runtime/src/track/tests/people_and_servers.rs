@@ -130,7 +130,7 @@ fn a_server_that_goes_is_told_once_with_its_cause_and_its_models_come_back() {
     bench.refuse();
     assert!(matches!(bench.state("m"), Warmth::Unreachable { .. }));
     assert_eq!(bench.said(), [], "told when the cause is known");
-    assert!(bench.effects.contains(&Effect::WhyGone));
+    assert!(bench.effects.contains(&Effect::WhyGone { refused: true }));
     bench.track.gone_because(Cause::AppQuit);
     bench.act();
     assert!(matches!(bench.said()[..], [Occurrence::Unreachable { cause: Cause::AppQuit, .. }]));
