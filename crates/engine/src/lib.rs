@@ -4,6 +4,7 @@
 //! each [`Notice`], and calls the commands.
 
 mod access;
+mod clock;
 mod commands;
 mod compose;
 pub mod connect;
@@ -22,6 +23,7 @@ mod recompose;
 mod reducer;
 pub mod running;
 pub mod settings_page;
+mod sleep;
 mod start;
 pub mod state;
 mod surroundings;

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem::{Discriminant, discriminant};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use chrono::Timelike;
 use pilotlight_config::settings::NotificationSettings;
@@ -15,6 +15,7 @@ use pilotlight_wire::{Location, ModelRef};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 
+use crate::clock::{milliseconds, unix_now};
 use crate::light::{can_answer, short_name};
 use crate::notice::{Muted, Notice, NoticeAction, NoticeActionKind, NoticeKind};
 use crate::state::{AppState, ModelSummary, RequestOutcome, ServedRequest};
@@ -100,7 +101,7 @@ impl NoticeLog {
 
     /// Shows nothing of this kind for an hour.
     pub(crate) fn mute(&self, kind: NoticeKind) {
-        let until = unix_now().saturating_add(u64::try_from(MUTED.as_millis()).unwrap_or(u64::MAX));
+        let until = unix_now().saturating_add(milliseconds(MUTED));
         self.log().muted.insert(kind, (Instant::now() + MUTED, until));
         self.changed.notify_one();
     }
@@ -108,6 +109,14 @@ impl NoticeLog {
     /// Shows this kind again, or all.
     pub(crate) fn unmute(&self, kind: Option<NoticeKind>) {
         self.log().muted.retain(|muted, _| kind.is_some_and(|kind| *muted != kind));
+        self.changed.notify_one();
+    }
+
+    /// So much time passed that was not counted.
+    pub(crate) fn slept(&self, slept: Duration) {
+        for (until, _) in self.log().muted.values_mut() {
+            *until = until.checked_sub(slept).unwrap_or(*until);
+        }
         self.changed.notify_one();
     }
 
@@ -144,11 +153,6 @@ impl NoticeLog {
 fn minute_of_day() -> u16 {
     let now = chrono::Local::now();
     u16::try_from(now.hour() * 60 + now.minute()).unwrap_or_default()
-}
-
-fn unix_now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Sends notices out, each at most once a minute.

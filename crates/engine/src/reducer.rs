@@ -2,7 +2,7 @@
 //! hands what is worth it to the notice board.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use pilotlight_config::diagnostic::{Diagnostic, Severity};
 use pilotlight_config::settings_store::SettingsState;
@@ -15,6 +15,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::{Clock, milliseconds, unix, unix_now};
 use crate::compose::{Catalogue, Composition};
 use crate::light::show;
 use crate::notice::NoticeKind;
@@ -210,7 +211,8 @@ impl Reducer {
         }
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
+        self.clock.follow();
         let state = Arc::new(self.state());
         self.states.send_if_modified(|published| {
             let changed = *published != state;
@@ -231,7 +233,7 @@ impl Reducer {
         let in_order: Vec<_> =
             catalogue.chain.iter().filter_map(|wanted| models.iter().find(|model| model.model == *wanted)).collect();
         let cooldowns = cooldowns(&self.sources.cooldowns.borrow(), &self.clock);
-        let shown = show(endpoint.is_some(), &in_order, &cooldowns, self.recent.first(), unix(SystemTime::now()));
+        let shown = show(endpoint.is_some(), &in_order, &cooldowns, self.recent.first(), unix_now());
         AppState {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             light: shown.light,
@@ -422,25 +424,6 @@ fn entry(served: Served, catalogue: &Catalogue) -> ServedRequest {
     }
 }
 
-/// Unix time of a moment on tokio's clock. Both were read once, so that the same moment always has the same time.
-struct Clock {
-    moment: Instant,
-    unix: u64,
-}
-
-impl Clock {
-    fn start() -> Self {
-        Self { moment: Instant::now(), unix: unix(SystemTime::now()) }
-    }
-
-    fn unix(&self, moment: Instant) -> u64 {
-        match moment.checked_duration_since(self.moment) {
-            Some(after) => self.unix + milliseconds(after),
-            None => self.unix - milliseconds(self.moment.duration_since(moment)).min(self.unix),
-        }
-    }
-}
-
 /// US$ since local midnight.
 struct Spent {
     day: chrono::NaiveDate,
@@ -473,12 +456,4 @@ impl Spent {
             *self = Self { day, today: 0.0 };
         }
     }
-}
-
-fn unix(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, milliseconds)
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -31,6 +31,7 @@ use crate::recompose::{Inputs, Outputs, recompose};
 use crate::reducer::{Reducer, Sources};
 use crate::running::{Claim, Refused};
 use crate::settings_page::SettingsPage;
+use crate::sleep::tell_of_sleep;
 use crate::state::AppState;
 use crate::surroundings::follow;
 use crate::{EngineOptions, control};
@@ -125,6 +126,7 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
     };
     let editor = Editor::new(config.clone(), options.environment.clone(), settings.watch(), states.clone());
     let notice_log = NoticeLog::default();
+    tokio::spawn(tell_of_sleep(gateway.clone(), notice_log.clone(), stop.clone()));
     let commands = Commands {
         config: config.clone(),
         keeper: keeper.clone(),

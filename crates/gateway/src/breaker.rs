@@ -94,6 +94,11 @@ impl Breaker {
         }
     }
 
+    /// So much time passed that was not counted.
+    pub fn slept(&mut self, slept: Duration) {
+        self.until = self.until.map(|until| until.checked_sub(slept).unwrap_or(until));
+    }
+
     /// Until when it is open, if it is; past while it is half-open.
     pub fn until(&self) -> Option<Instant> {
         self.until

@@ -241,6 +241,18 @@ impl Health {
         }
     }
 
+    /// So much time passed that was not counted.
+    pub fn slept(&self, slept: Duration) {
+        let earlier = |moment: Instant| moment.checked_sub(slept).unwrap_or(moment);
+        let mut standings = self.standings();
+        for standing in standings.values_mut() {
+            standing.since = earlier(standing.since);
+            standing.cooling = standing.cooling.map(|(cause, until)| (cause, earlier(until)));
+            standing.breaker.slept(slept);
+        }
+        self.publish(&standings);
+    }
+
     /// Forgets breakers and cool-downs, of one provider or of all, and says which there were.
     pub fn forget(&self, provider: Option<&str>) -> Vec<Cooldown> {
         let mut standings = self.standings();

@@ -70,6 +70,25 @@ async fn a_rate_limit_rests_one_model_for_as_long_as_it_says() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn its_time_passes_while_the_machine_sleeps() {
+    let mut stage = stage();
+    let (one, other) = (hosted("h/one", "k"), hosted("x/other", "k"));
+    let _ = stage.health.failed(&one, &status(429, Some("3600")));
+    for _ in 0..4 {
+        let _ = stage.health.failed(&other, &status(500, None));
+    }
+    assert_eq!((stage.left(&one), stage.left(&other)), (Some(3600), Some(60)));
+    let mut seen = stage.health.watch();
+    seen.mark_unchanged();
+    stage.health.slept(Duration::from_secs(600));
+    assert_eq!((stage.left(&one), stage.left(&other)), (Some(3000), None));
+    assert!(seen.has_changed().unwrap(), "whoever shows it knows");
+    let _ = stage.told();
+    stage.health.answered(&one);
+    assert_eq!(stage.told(), ["h/one is back after 600 s"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_key_rests_its_provider_until_it_is_changed() {
     let mut stage = stage();
     let one = hosted("h/one", "k");

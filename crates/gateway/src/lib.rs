@@ -154,6 +154,11 @@ impl Gateway {
     pub fn retry(&self, provider: Option<&str>) -> Vec<Cooldown> {
         self.inner.health.forget(provider)
     }
+
+    /// The machine slept: cool-downs and breakers go on meanwhile, since they are promises of the calendar's time.
+    pub fn slept(&self, slept: std::time::Duration) {
+        self.inner.health.slept(slept);
+    }
 }
 
 impl Inner {

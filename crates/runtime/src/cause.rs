@@ -30,6 +30,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) expired: bool,
     /// Another model that came into memory in the last moments.
     pub(crate) appeared: Option<&'a str>,
+    /// Whether the machine slept since it was last seen in memory.
+    pub(crate) slept: bool,
     /// How late something may be seen: about two looks.
     pub(crate) slack: Duration,
 }
@@ -60,8 +62,10 @@ pub(crate) fn classify(seen: &Evidence<'_>) -> Cause {
     if on_the_clock || seen.expired {
         return Cause::IdleTtl;
     }
+    // While the machine slept nobody sat there, unless the runtime says otherwise.
+    let by_a_person = if seen.slept && !orderly { Cause::Unknown } else { Cause::EjectedByPerson };
     if seen.stays {
-        return Cause::EjectedByPerson;
+        return by_a_person;
     }
     if let Some(by) = seen.appeared {
         return Cause::Evicted { by: by.to_owned() };
@@ -71,7 +75,7 @@ pub(crate) fn classify(seen: &Evidence<'_>) -> Cause {
         return Cause::IdleTtl;
     }
     // Told to go, or one that goes only so, and neither by us, nor by a timer, nor for another: by somebody.
-    if orderly || seen.for_good { Cause::EjectedByPerson } else { Cause::Unknown }
+    if orderly || seen.for_good { by_a_person } else { Cause::Unknown }
 }
 
 /// What a cause was read from, for a person; empty where the cause says it all.
@@ -95,6 +99,7 @@ pub(crate) fn in_words(seen: &Evidence<'_>, cause: &Cause) -> String {
         Cause::EjectedByPerson => {
             "it has no idle timer, was idle, nothing came in its place, and its server goes on answering".to_owned()
         }
+        Cause::Unknown if seen.slept => "the machine slept, and it was not there afterwards".to_owned(),
         Cause::Unknown => "it was idle, its timer was not up, and nothing came in its place".to_owned(),
         Cause::Crashed { .. }
         | Cause::UnloadedHere
@@ -133,6 +138,7 @@ mod tests {
             for_good: false,
             expired: false,
             appeared: None,
+            slept: false,
             slack: Duration::from_secs(10),
         }
     }
@@ -180,6 +186,20 @@ mod tests {
         assert_eq!(classify(&orderly), Cause::EjectedByPerson);
         assert_eq!(classify(&Evidence { appeared: Some("b"), ..orderly }), Cause::Evicted { by: "b".into() });
         assert_eq!(classify(&Evidence { expired: true, ..nothing() }), Cause::IdleTtl);
+    }
+
+    #[test]
+    fn nobody_ejects_a_model_while_the_machine_sleeps() {
+        let asleep = Evidence { slept: true, stays: true, ..nothing() };
+        assert_eq!(classify(&asleep), Cause::Unknown);
+        assert!(in_words(&asleep, &Cause::Unknown).contains("slept"));
+        let for_good = Evidence { idle_clock: None, for_good: true, stays: false, ..asleep.clone() };
+        assert_eq!(classify(&for_good), Cause::Unknown);
+        assert_eq!(
+            classify(&Evidence { departure: Some(&Departure::Orderly), ..asleep.clone() }),
+            Cause::EjectedByPerson
+        );
+        assert_eq!(classify(&Evidence { stays: false, idle: HOUR * 8, ..asleep }), Cause::IdleTtl);
     }
 
     #[test]

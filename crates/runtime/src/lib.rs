@@ -23,7 +23,7 @@ mod track;
 
 pub use abilities::{Activity, Capabilities, Doing, KeepingWarm, Stay, Untold};
 pub use error::KeeperError;
-pub use keeper::{Busy, Keeper, KeeperOptions};
+pub use keeper::{Busy, Clocks, Keeper, KeeperOptions};
 pub use occurrence::{Cause, Occurrence, Trouble};
 pub use plan::{KeepWarm, Limits, Plan, RuntimeKind, WatchedModel, WatchedProvider};
 pub use state::{KeeperState, Loaded, LocalModel, RuntimeStatus, Warmth};

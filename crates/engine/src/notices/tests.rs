@@ -62,6 +62,16 @@ async fn one_that_is_muted_is_kept_and_shown_again_after_an_hour() {
     assert_eq!(shown.recv().await.unwrap().kind, NoticeKind::Back);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_hour_of_a_muting_passes_while_the_machine_sleeps() {
+    let log = NoticeLog::default();
+    log.mute(NoticeKind::Back);
+    log.slept(MUTED - QUIET);
+    assert_eq!(log.muted().len(), 1);
+    log.slept(QUIET);
+    assert_eq!(log.muted(), []);
+}
+
 fn crash(detail: &str) -> Cause {
     Cause::Crashed { detail: detail.to_owned() }
 }

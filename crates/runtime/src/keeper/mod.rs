@@ -39,6 +39,7 @@ use times::LoadTimes;
 pub(crate) use times::REMEMBERED;
 use uses::Uses;
 use wake::Calendar;
+pub use wake::Clocks;
 
 /// So many occurrences wait for a slow listener before it misses the oldest.
 const OCCURRENCES: usize = 256;

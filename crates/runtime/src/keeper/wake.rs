@@ -27,10 +27,18 @@ impl fmt::Debug for Calendar {
     }
 }
 
-/// The two clocks, as they were last compared.
-pub(super) struct Clocks {
+/// The two clocks of the machine, as they were last compared: what was timed by the one has to be told of a sleep. Where
+/// the process's clock goes on while the machine sleeps, as on Windows, there is nothing to tell.
+#[derive(Debug)]
+pub struct Clocks {
     calendar: Calendar,
     last: (Instant, SystemTime),
+}
+
+impl Default for Clocks {
+    fn default() -> Self {
+        Self::new(Calendar::default())
+    }
 }
 
 impl Clocks {
@@ -39,8 +47,9 @@ impl Clocks {
         Self { calendar, last }
     }
 
-    /// How long the machine slept since this was last asked, if it did.
-    pub(super) fn slept(&mut self) -> Option<Duration> {
+    /// How long the machine slept since this was last asked, if it did for 10 s or more. Less may be a clock that was
+    /// set.
+    pub fn slept(&mut self) -> Option<Duration> {
         let now = (Instant::now(), (self.calendar.0)());
         let counted = now.0 - self.last.0;
         let passed = now.1.duration_since(self.last.1).unwrap_or_default();

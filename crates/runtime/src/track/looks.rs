@@ -64,7 +64,7 @@ pub(super) struct Looks {
     alert: Option<Instant>,
     silences: u32,
     /// When the machine woke, and its network may not have yet.
-    woke: Option<Instant>,
+    pub(super) woke: Option<Instant>,
     /// Every model of the runtime, and whether it was in memory at the last look.
     present: Option<BTreeMap<String, bool>>,
     /// What came into memory of late.
@@ -198,9 +198,7 @@ impl Track {
                 self.link_up(now);
                 self.link = Link::Rejected(detail);
             }
-            Err(LookFailure::Refused(_) | LookFailure::Silent(_))
-                if matches!(self.link, Link::Up) && self.looks.is_waking(now) =>
-            {
+            Err(LookFailure::Silent(_)) if matches!(self.link, Link::Up) && self.looks.is_waking(now) => {
                 self.looks.wished = Some(now + FAST);
             }
             Err(LookFailure::Refused(detail)) => self.link_down(detail, true, now),

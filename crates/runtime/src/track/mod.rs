@@ -286,7 +286,8 @@ impl Track {
     /// What the going of a warm model means for its state, and saying so.
     fn model_went(&mut self, at: usize, coming_back: bool, now: Instant) {
         let appeared = self.looks.appeared_besides(&self.models[at].watched.upstream_id);
-        let (cause, evidence) = self.models[at].why_gone(self.idle_clock, appeared.as_deref(), self.looks.slack(), now);
+        let (slack, woke) = (self.looks.slack(), self.looks.woke);
+        let (cause, evidence) = self.models[at].why_gone(self.idle_clock, appeared.as_deref(), slack, woke, now);
         if self.models[at].departure == Some(crate::adapter::Departure::Slept) {
             self.models[at].learn_timer(now);
         }

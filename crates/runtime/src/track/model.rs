@@ -307,6 +307,7 @@ impl Model {
         idle_clock: Option<Duration>,
         appeared: Option<&str>,
         slack: Duration,
+        woke: Option<Instant>,
         now: Instant,
     ) -> (Cause, String) {
         let Place::Warm { since } = self.place else { return (Cause::Unknown, String::new()) };
@@ -331,6 +332,7 @@ impl Model {
             for_good: self.clock() == Clock::Never,
             expired: self.leaves().is_some_and(|leaves| leaves <= now + slack),
             appeared,
+            slept: woke.is_some_and(|woke| seen_warm < woke),
             slack,
         };
         let cause = classify(&seen);

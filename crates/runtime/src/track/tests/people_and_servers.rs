@@ -199,6 +199,33 @@ fn one_silence_is_chance_and_a_working_runtime_may_be_slow() {
 }
 
 #[test]
+fn after_a_sleep_of_the_machine_an_absence_is_no_eject_and_a_silence_no_loss() {
+    const NIGHT: Duration = Duration::from_secs(8 * 3600);
+    let mut bench = Bench::warm();
+    bench.track.woke(NIGHT, bench.now);
+    for _ in 0..4 {
+        bench.answer(Err(LookFailure::Silent("no route".into())));
+        assert!(matches!(bench.state("m"), Warmth::Warm { .. }), "its network may not be there yet");
+    }
+    bench.see(&[("m", Absent)]);
+    assert!(
+        matches!(&bench.said()[..], [Occurrence::Unloaded { cause: Cause::Unknown, evidence, reloading: true, .. }, ..]
+        if evidence.contains("slept"))
+    );
+
+    let mut bench = Bench::warm();
+    bench.track.woke(NIGHT, bench.now);
+    bench.see(&[("m", Loaded)]);
+    bench.see(&[("m", Absent)]);
+    assert!(matches!(bench.said()[..], [Occurrence::Unloaded { cause: Cause::EjectedByPerson, .. }]), "seen since");
+
+    let mut bench = Bench::warm();
+    bench.track.woke(NIGHT, bench.now);
+    bench.refuse();
+    assert!(matches!(bench.state("m"), Warmth::Unreachable { .. }), "a refusal is an answer");
+}
+
+#[test]
 fn a_refused_key_is_no_absence() {
     let mut bench = Bench::warm();
     bench.answer(Err(LookFailure::Rejected("it refuses the key".into())));
