@@ -9,6 +9,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 import world
+from case import Case
 from webdriver import Window
 from world import HOSTED, LOCAL, PROGRAMS, World, descendants, screenshot, shows, until
 
@@ -31,19 +32,12 @@ BARE_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configur
 """
 
 
-class Desktop(unittest.TestCase):
+class Desktop(Case):
     def setUp(self):
-        self.world = self.enterContext(World())
-        self.addCleanup(self.explain_failure)
+        super().setUp()
         self.local = self.world.simulator("lmstudio", "--model", LOAD, "--word-delay", "1ms")
         self.hosted = self.world.simulator("openai", "--model", "gpt-5.2", "--word-delay", "1ms")
         self.world.configure(self.local, self.hosted)
-
-    def explain_failure(self):
-        # There is no public way to ask how the test went while its world still stands.
-        result = self._outcome.result
-        if any(test is self for test, _ in result.failures + result.errors):
-            self.world.explain()
 
     def start_warm(self):
         """The program, and its tray item once the local model is in memory."""
@@ -112,12 +106,7 @@ class Desktop(unittest.TestCase):
     def test_an_unload_is_notified_and_so_is_the_return(self):
         tray = self.start_warm()
         screenshot("tray")
-        # It crashes in the middle of an answer, as LM Studio says it then: without that, nobody could tell a crash from
-        # a person who ejects.
-        self.local.control("POST", "/_sim/faults", {"fault": "unload", "after": 3, "cause": "crash", "times": 1})
-        status, _headers, text = self.world.ask(body={"model": "primary", "input": "Say something.", "stream": True})
-        self.assertEqual(status, 200, text)
-        self.assertIn("event: response.failed", text)
+        self.crash()
         until("a notification that it is gone", lambda: self.world.notifications.about("MiniMax", "crashed"), 5)
         until("the tray says that it loads", lambda: "loading" in self.chosen(tray).label, 5)
         self.assertFalse(shows(tray, "warm"))
@@ -143,6 +132,29 @@ class Desktop(unittest.TestCase):
 
         until("it loads again", reload)
         until("it is warm again", lambda: self.chosen(tray).label == "MiniMax · warm")
+
+    def test_a_kind_that_is_muted_by_its_button_is_kept_and_not_shown(self):
+        tray = self.start_warm()
+        self.local.control("POST", "/_sim/unload", {"model": "minimax-m2.1-gs32", "cause": "ejected"})
+        until("a notification that somebody ejected it", lambda: self.world.notifications.about("MiniMax", "ejected"), 5)
+        # Mute is the last of its three buttons.
+        def mute():
+            for bubble in world.bubbles():
+                world.click(bubble, 5 / 6, -30)
+            time.sleep(1)
+            return self.world.state()["muted"]
+
+        muted = until("it is muted", mute)
+        self.assertEqual([one["kind"] for one in muted], ["unloaded"])
+        self.assertAlmostEqual(muted[0]["until"] / 1000, time.time() + 3600, delta=60)
+
+        world.press(tray, "Load MiniMax")
+        until("a notification that it is back", lambda: self.world.notifications.about("MiniMax", "back"))
+        self.crash()
+        crashes = lambda: [one for one in self.world.state()["notices"] if "crash" in one["body"]]
+        self.assertEqual([one["shown"] for one in until("the log has it", crashes)], [False])
+        time.sleep(1)
+        self.assertEqual(self.world.notifications.about("crash"), [], "it was muted")
 
     def test_eject_and_load_from_the_tray(self):
         tray = self.start_warm()

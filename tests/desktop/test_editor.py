@@ -5,9 +5,8 @@ Run by `scripts/desktop-tests`.
 
 import unittest
 
-from hands import Hands
-from webdriver import Window
-from world import HOSTED, LOCAL, PROGRAMS, World, screenshot, until
+from case import Case
+from world import HOSTED, LOCAL, screenshot, until
 
 TEXT = "return [...document.querySelectorAll('.cm-line')].map((line) => line.textContent).join('\\n')"
 DIFF = """
@@ -27,24 +26,13 @@ return Number(number.textContent)
 GLM = "glm-4.7-flash"
 
 
-class Editor(unittest.TestCase):
+class Editor(Case):
     def setUp(self):
-        self.world = self.enterContext(World())
+        super().setUp()
         self.local = self.world.simulator("lmstudio", "--model", "minimax-m2.1-gs32:0", "--model", f"{GLM}:0", "--loaded", "minimax-m2.1-gs32")
         self.hosted = self.world.simulator("openai", "--model", "gpt-5.2")
         self.world.configure(self.local, self.hosted)
-        log = self.enterContext(self.world.log.open("ab"))
-        self.window = Window(PROGRAMS / "pilotlight-desktop", [], self.world.environment(), log)
-        self.addCleanup(self.window.close)
-        self.addCleanup(self.explain_failure)
-        until("the Overview is shown", lambda: LOCAL in self.window.text(), 20)
-        self.hands = Hands(self.window, until("the window", self.world.windows)[0])
-
-    def explain_failure(self):
-        # There is no public way to ask how the test went while its world still stands.
-        result = self._outcome.result
-        if any(test is self for test, _ in result.failures + result.errors):
-            self.world.explain(f"failure-{self._testMethodName}")
+        self.open_window()
 
     # ---- what the file must be ----
 

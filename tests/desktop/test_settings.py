@@ -5,9 +5,8 @@ Run by `scripts/desktop-tests`.
 
 import unittest
 
-from hands import Hands
-from webdriver import Window
-from world import LOCAL, PROGRAMS, World, screenshot, until
+from case import Case
+from world import screenshot, until
 
 SETTINGS = """\
 // Ada's own settings.
@@ -26,25 +25,14 @@ SETTINGS = """\
 SWITCH = '[data-setting="notifications.{}"] input'
 
 
-class Settings(unittest.TestCase):
+class Settings(Case):
     def setUp(self):
-        self.world = self.enterContext(World())
+        super().setUp()
         self.local = self.world.simulator("lmstudio", "--model", "minimax-m2.1-gs32:2", "--loaded", "minimax-m2.1-gs32")
         self.world.configure(self.local, self.world.simulator("openai", "--model", "gpt-5.2"))
         self.file = self.world.home / "settings.json5"
         self.file.write_text(SETTINGS)
-        log = self.enterContext(self.world.log.open("ab"))
-        self.window = Window(PROGRAMS / "pilotlight-desktop", [], self.world.environment(), log)
-        self.addCleanup(self.window.close)
-        self.addCleanup(self.explain_failure)
-        until("the Overview is shown", lambda: LOCAL in self.window.text(), 20)
-        self.hands = Hands(self.window, until("the window", self.world.windows)[0])
-
-    def explain_failure(self):
-        # There is no public way to ask how the test went while its world still stands.
-        result = self._outcome.result
-        if any(test is self for test, _ in result.failures + result.errors):
-            self.world.explain(f"failure-{self._testMethodName}")
+        self.open_window()
 
     def becomes(self, *changes):
         """The file is, within a moment, what it was at first with each (old, new) replaced."""
@@ -95,11 +83,11 @@ class Settings(unittest.TestCase):
         hands.key("space")
         self.becomes(off, slower)
 
-        # The model goes: its kind is switched off, and that it is back is told all the same.
-        self.local.control("POST", "/_sim/unload", {"model": "minimax-m2.1-gs32", "cause": "crash"})
+        # The model crashes: its kind is switched off, and that it is back is told all the same.
+        self.crash()
         until("a notification that it is back", lambda: self.world.notifications.about("MiniMax", "back"))
-        self.assertEqual([title for title, _body in self.world.notifications.seen if "unloaded" in title.lower()], [])
-        self.assertEqual(len(self.world.notifications.about("MiniMax")), 1, self.world.notifications.seen)
+        told = [title for title, _body in self.world.notifications.about("MiniMax")]
+        self.assertEqual(told, ["MiniMax broke off an answer", "MiniMax is back"])
 
 
 if __name__ == "__main__":

@@ -131,6 +131,12 @@ class World(contextlib.ExitStack):
         file = self.home / "running.json"
         return json.loads(file.read_text()) if file.exists() else None
 
+    def state(self):
+        """What `pilotlight status` tells."""
+        command = [PROGRAMS / "pilotlight", "status", "--json"]
+        told = subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=True)
+        return json.loads(told.stdout)
+
     def tray(self):
         """The program's tray item, as soon as there is one with a menu."""
         def there():
