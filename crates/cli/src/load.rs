@@ -64,15 +64,26 @@ pub(crate) async fn run(model: &str, watch: bool, json: bool) -> Result<ExitCode
         print(&format!("{loaded}\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
+    let short = if json { None } else { too_short(&engine, model, &loaded).await };
     show(json, &loaded, || {
         let context =
             loaded["context"].as_u64().map(|tokens| format!(", {tokens} tokens of context")).unwrap_or_default();
         let name = loaded["model"].as_str().unwrap_or(model);
-        match loaded["loadMilliseconds"].as_u64() {
+        let done = match loaded["loadMilliseconds"].as_u64() {
             Some(0) | None => format!("{name} was warm already{context}\n"),
             Some(took) => format!("{name} is warm after {:.1} s{context}\n", Duration::from_millis(took).as_secs_f64()),
-        }
+        };
+        done + &short.unwrap_or_default()
     })
+}
+
+/// What a person should know where it is in memory with less context than the configuration says.
+async fn too_short(engine: &RunningEngine, model: &str, loaded: &Value) -> Option<String> {
+    let has = loaded["context"].as_u64()?;
+    let state = engine.state().await.ok()?;
+    let wanted =
+        state.models.iter().find(|known| called(known, model))?.context_window.filter(|wanted| has < *wanted)?;
+    Some(format!("That is less than the {wanted} of the configuration: see `pilotlight context {model}`\n"))
 }
 
 /// Whether a model is called so.

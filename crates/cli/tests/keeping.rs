@@ -23,6 +23,8 @@ async fn a_small_context_is_shown_and_mended_either_way() {
     let load = client.post(format!("{}/api/v1/models/load", local.address)).json(&small).send().await.unwrap();
     assert!(load.status().is_success(), "{}", load.text().await.unwrap());
     setup.wait_for("the small context", |state| qwen(state)["loadedContext"] == 4096);
+    let again = String::from_utf8(setup.run(&["load", "Qwen"]).stdout).unwrap();
+    assert!(again.contains("4096 tokens") && again.contains("less than the 40960 of the configuration"), "{again}");
     let shown = String::from_utf8(setup.run(&["context"]).stdout).unwrap();
     assert!(shown.contains("qwen3-8b: loaded with 4096 of the 40960 tokens"), "{shown}");
     assert!(shown.contains("pilotlight context lmstudio/qwen3-8b --lower"), "{shown}");
@@ -135,6 +137,42 @@ async fn a_small_context_in_ollama_is_mended_in_its_model() {
     assert!(shown.contains("40960 tokens of context loaded, Q4_K_M, "), "{shown}");
     let listed = setup.json(&["runtime", "list", "--json"]);
     assert_eq!((&listed[0]["setsContext"], &listed[0]["loadContext"]), (&json!(true), &json!(false)));
+}
+
+/// A server that wants a token says so before a request meets it.
+#[tokio::test]
+async fn a_wrong_token_of_lm_studio_is_no_light() {
+    let key = "sk-lm-abcdefgh:0123456789abcdefghij";
+    let local = SimulatorProcess::start(&["lmstudio", "--model", "minimax-m2.1-gs32:0", "--key", key]);
+    let config = configuration(&local.address, None);
+    let setup = Setup::new(&config, SETTINGS);
+    let _serving = setup.serve();
+    let state = setup.json(&["status", "--json"]);
+    assert_eq!(
+        (&state["light"], &state["status"]),
+        (&json!("trouble"), &json!("MiniMax · its server refuses the key"))
+    );
+    let written = config.replace(r#"apiKey: "lmstudio""#, &format!("apiKey: '{key}'"));
+    assert_ne!(written, config);
+    std::fs::write(setup.config(), written).unwrap();
+    let state = setup.wait_for("the load", |state| state["light"] == "warm");
+    assert_eq!(state["status"], "MiniMax · warm · 196k context");
+    setup.wait_for("its WebSocket, by the same token", |state| state["models"][0]["activity"] == "idle");
+}
+
+/// LM Studio would load for the request what the keeper loads by itself, and have it twice.
+#[tokio::test]
+async fn the_first_request_waits_for_what_the_servers_tell_of_themselves() {
+    let slow = r#"{"fault":"slow-first-byte","ms":100,"path":"*"}"#;
+    let local = SimulatorProcess::start(&["lmstudio", "--model", "minimax-m2.1-gs32:1000", "--fault", slow]);
+    let setup = Setup::new(&configuration(&local.address, None), SETTINGS);
+    let serving = setup.serve();
+    let client = reqwest::Client::new();
+    let answer = serving.stream(&client, "primary").await;
+    assert!(support::text(&support::events(&answer.text().await.unwrap())).contains("minimax"));
+    let state: Value = client.get(format!("{}/_sim/state", local.control)).send().await.unwrap().json().await.unwrap();
+    let minimax = &state["models"][0];
+    assert_eq!((&minimax["loads"], &minimax["instances"][0]["explicit"]), (&json!(1), &json!(true)), "{state}");
 }
 
 /// With looks an hour apart, what is seen of LM Studio is seen by its WebSocket.

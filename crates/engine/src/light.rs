@@ -12,11 +12,13 @@ pub(crate) struct Shown {
     pub(crate) answering: Option<ModelRef>,
 }
 
-/// Works them out. `chain` is in order; `last` is the last finished request; `now` is Unix time in milliseconds.
+/// Works them out. `chain` is in order; `refuses_key` is of a model's runtime, when it was last asked for its models;
+/// `last` is the last finished request; `now` is Unix time in milliseconds.
 pub(crate) fn show(
     listening: bool,
     chain: &[&ModelSummary],
     cooldowns: &[CooldownSummary],
+    refuses_key: impl Fn(&ModelSummary) -> bool,
     last: Option<&ServedRequest>,
     now: u64,
 ) -> Shown {
@@ -29,6 +31,10 @@ pub(crate) fn show(
     let (light, status) = match (answering, loading) {
         (Some(model), _) if failed(last, model) => {
             (Light::Trouble, format!("{} · failed the last request", short_name(model)))
+        }
+        // Nobody has asked it for an answer since, and it would refuse that as well.
+        (Some(model), _) if refuses_key(model) => {
+            (Light::Trouble, format!("{} · its server refuses the key", short_name(model)))
         }
         (Some(model), _) if model.location == Location::Local => {
             let before = chain.iter().find(|other| other.place < model.place && rests(other));
@@ -221,7 +227,7 @@ mod tests {
     }
 
     fn check(chain: &[&ModelSummary], last: Option<&ServedRequest>, light: Light, status: &str) {
-        let shown = show(true, chain, &[], last, 12_005);
+        let shown = show(true, chain, &[], |_| false, last, 12_005);
         assert_eq!((shown.light, shown.status.as_str()), (light, status));
     }
 
@@ -242,7 +248,7 @@ mod tests {
         check(&[&cold, &barred], None, Light::Loading, "MiniMax · cold · a request loads it");
         check(&[&barred], None, Light::Trouble, "Sonnet: only local models are allowed, and nothing else can answer");
         check(&[], None, Light::Trouble, "No usable model in the configuration");
-        assert_eq!(show(false, &[&warm], &[], None, 0).light, Light::Stopped);
+        assert_eq!(show(false, &[&warm], &[], |_| false, None, 0).light, Light::Stopped);
     }
 
     #[test]
@@ -258,7 +264,7 @@ mod tests {
         };
         let (warm, sonnet) = (local(ModelState::Warm { since: 5 }), hosted(1));
         let check = |chain: &[&ModelSummary], cooldowns: &[CooldownSummary], light, status: &str| {
-            let shown = show(true, chain, cooldowns, None, 0);
+            let shown = show(true, chain, cooldowns, |_| false, None, 0);
             assert_eq!((shown.light, shown.status.as_str()), (light, status));
         };
         check(&[&warm, &sonnet], &[cooling(&warm, false)], Light::Hosted, "Sonnet · hosted · MiniMax is cooling down");
@@ -295,6 +301,16 @@ mod tests {
         check(&[&hosted(0)], Some(&failed), Light::Trouble, "Sonnet · failed the last request");
         let good = served(2, Some(Location::Hosted), RequestOutcome::Served);
         check(&[&hosted(0)], Some(&good), Light::Hosted, "Sonnet · hosted");
+    }
+
+    #[test]
+    fn a_server_that_refuses_the_key_is_trouble_before_a_request_meets_it() {
+        let untold = local(ModelState::Unknown);
+        let refuses = |model: &ModelSummary| model.location == Location::Local;
+        let shown = show(true, &[&untold, &hosted(1)], &[], refuses, None, 0);
+        assert_eq!((shown.light, shown.status.as_str()), (Light::Trouble, "MiniMax · its server refuses the key"));
+        assert_eq!(show(true, &[&hosted(0), &untold], &[], refuses, None, 0).light, Light::Hosted);
+        check(&[&untold], None, Light::Warm, "MiniMax · local · 196k context");
     }
 
     #[test]

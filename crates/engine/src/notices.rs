@@ -402,7 +402,14 @@ fn of_occurrence(occurrence: &Occurrence, state: &AppState) -> Option<Telling> {
         ),
         // A first load, or one that nobody had missed: the icon says enough.
         Occurrence::Loaded { away: None, .. } | Occurrence::LoadStarted { .. } => None,
-        Occurrence::LoadFailed { model, title, message, retry_in } => {
+        // The message says what is to be done.
+        Occurrence::LoadFailed { model, title, message, given_up: true, .. } => notice(
+            NoticeKind::LoadFailed,
+            format!("{title} does not stay in memory"),
+            format!("{}.", sentence(message)),
+            Some(model),
+        ),
+        Occurrence::LoadFailed { model, title, message, retry_in, given_up: false } => {
             let next = match retry_in {
                 Some(wait) => format!("The next attempt is in {}.", words(*wait)),
                 None => "It is not tried again until somebody asks for it.".to_owned(),

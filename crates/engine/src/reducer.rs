@@ -233,7 +233,11 @@ impl Reducer {
         let in_order: Vec<_> =
             catalogue.chain.iter().filter_map(|wanted| models.iter().find(|model| model.model == *wanted)).collect();
         let cooldowns = cooldowns(&self.sources.cooldowns.borrow(), &self.clock);
-        let shown = show(endpoint.is_some(), &in_order, &cooldowns, self.recent.first(), unix_now());
+        let refuses_key = |model: &ModelSummary| {
+            keeper.runtimes.get(model.model.provider()).is_some_and(|runtime| runtime.key_refused)
+        };
+        let last = self.recent.first();
+        let shown = show(endpoint.is_some(), &in_order, &cooldowns, refuses_key, last, unix_now());
         AppState {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             light: shown.light,

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pilotlight_config::settings_store::SettingsStore;
 use pilotlight_config::store::ConfigStore;
@@ -38,6 +38,9 @@ use crate::{EngineOptions, control};
 
 /// How many notices a slow frontend may lag behind before it misses some.
 const NOTICES: usize = 64;
+
+/// How long the first requests wait for what the local servers tell of themselves.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
 
 /// The engine's parts.
 pub(crate) struct Inner {
@@ -96,6 +99,7 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
     let (token_out, token_now) = watch::channel(first_token.clone());
     let first = compose(&config.watch().borrow().in_force, &now, first_token, chrono::Utc::now());
     let (routes_out, routes) = watch::channel(first.routes.clone());
+    let watched: Vec<String> = first.plan.providers.iter().map(|provider| provider.id.clone()).collect();
     let (plan_out, plan) = watch::channel(first.plan.clone());
     let (composition_out, composition) = watch::channel(first);
     let ledger = Ledger::open(&home.ledger_file()).map_err(opening("the ledger"))?;
@@ -143,6 +147,15 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
     if let Some(pages) = options.pages {
         router = router.merge(pilotlight_gateway::guard_pages(pages, routes));
     }
+
+    // Else the first requests would be sent past the keeper, and a server that loads on request would load what the
+    // keeper is about to load.
+    let mut seen = keeper.state();
+    let known = seen.wait_for(|state| {
+        watched.iter().all(|id| state.runtimes.get(id).is_some_and(pilotlight_runtime::RuntimeStatus::is_known))
+    });
+    // One that hangs is not waited for.
+    let _ = tokio::time::timeout(FIRST_LOOK, known).await;
 
     let mut listening = JoinSet::new();
     let listener = Listener {
@@ -212,7 +225,7 @@ async fn bind(listen: SocketAddr, settings_file: &std::path::Path) -> Result<Tcp
 }
 
 async fn forget_old(ledger: &Ledger, keep_days: u32) {
-    let keep = std::time::Duration::from_secs(u64::from(keep_days) * 86_400);
+    let keep = Duration::from_secs(u64::from(keep_days) * 86_400);
     let before = SystemTime::now().checked_sub(keep).and_then(|then| then.duration_since(UNIX_EPOCH).ok());
     let Some(before) = before.and_then(|then| u64::try_from(then.as_millis()).ok()) else { return };
     if let Err(error) = ledger.forget_before(before).await {

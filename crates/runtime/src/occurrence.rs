@@ -51,6 +51,8 @@ pub enum Occurrence {
         message: String,
         /// When it is tried again; none when it is not, until a person or a request asks.
         retry_in: Option<Duration>,
+        /// Whether its loads are given up since it would not stay in memory, although each of them was done.
+        given_up: bool,
     },
     /// A runtime that answered no longer does. Its models are not told of one by one.
     Unreachable {

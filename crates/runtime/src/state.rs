@@ -90,6 +90,8 @@ pub struct RuntimeStatus {
     pub kind: Option<RuntimeKind>,
     /// Whether it answered when it was last asked.
     pub reachable: bool,
+    /// Whether it answered that it wants another key, or any.
+    pub key_refused: bool,
     /// What was seen when it did not answer, or did not answer as it should.
     pub detail: Option<String>,
     /// Where it is: the plan's address, or another port of the same machine where it was found again.
@@ -98,6 +100,13 @@ pub struct RuntimeStatus {
     pub version: Option<String>,
     /// What it can be told and what it cannot tell.
     pub capabilities: Capabilities,
+}
+
+impl RuntimeStatus {
+    /// Whether it was asked already, and has answered or not.
+    pub fn is_known(&self) -> bool {
+        self.reachable || self.detail.is_some()
+    }
 }
 
 /// A load that a person asked for, done.

@@ -84,7 +84,7 @@ fn went(cause: Cause) -> Occurrence {
 fn failed(again: bool) -> Occurrence {
     let (model, title) = ("studio/m".parse().unwrap(), "Em".to_owned());
     let retry_in = again.then_some(Duration::from_secs(2));
-    Occurrence::LoadFailed { model, title, message: "no".to_owned(), retry_in }
+    Occurrence::LoadFailed { model, title, message: "no".to_owned(), retry_in, given_up: !again }
 }
 
 #[tokio::test(start_paused = true)]

@@ -205,13 +205,12 @@ impl Reply {
 
     /// What to say when the answer is not what was asked for.
     pub(crate) fn rejected(&self, asked: &str) -> LookFailure {
-        LookFailure::Rejected(match self.status.as_u16() {
-            401 | 403 => format!("it refuses the key ({})", self.error().unwrap_or_default()),
-            _ => match self.error() {
-                Some(error) => format!("it does not give its {asked}: {error}"),
-                None => format!("it does not give its {asked} in a form that is known"),
-            },
-        })
+        match (self.status.as_u16(), self.error()) {
+            (401 | 403, Some(error)) => LookFailure::KeyRefused(format!("it refuses the key ({error})")),
+            (401 | 403, None) => LookFailure::KeyRefused("it refuses the key".into()),
+            (_, Some(error)) => LookFailure::Rejected(format!("it does not give its {asked}: {error}")),
+            (_, None) => LookFailure::Rejected(format!("it does not give its {asked} in a form that is known")),
+        }
     }
 }
 
@@ -248,7 +247,7 @@ pub(crate) fn is_loopback(root: &Url) -> bool {
 pub(crate) fn no_answer(failure: LookFailure) -> LoadFailure {
     let kind = match &failure {
         LookFailure::Refused(_) | LookFailure::Silent(_) => LoadFailureKind::Gone,
-        LookFailure::Rejected(_) => LoadFailureKind::Lasting,
+        LookFailure::Rejected(_) | LookFailure::KeyRefused(_) => LoadFailureKind::Lasting,
     };
     LoadFailure::new(kind, failure.to_string())
 }

@@ -37,7 +37,7 @@ impl LiteLlm {
         match read(&models) {
             Some(models) => Ok(models),
             // Without a key it answers 500 or 401, as its version is.
-            None if self.http.key().is_none() => Err(LookFailure::Rejected(
+            None if self.http.key().is_none() => Err(LookFailure::KeyRefused(
                 "it does not list its models without its key: give the provider its apiKey".to_owned(),
             )),
             None => Err(models.rejected("models")),

@@ -145,6 +145,9 @@ pub(crate) enum LookFailure {
     /// It answers, but not with what was asked for.
     #[error("{0}")]
     Rejected(String),
+    /// It answers, and wants another key, or any.
+    #[error("{0}")]
+    KeyRefused(String),
 }
 
 /// Why a load or an unload failed.
@@ -181,7 +184,7 @@ impl From<LookFailure> for LoadFailure {
         let kind = match failure {
             LookFailure::Refused(_) => LoadFailureKind::Gone,
             LookFailure::Silent(_) => LoadFailureKind::Passing,
-            LookFailure::Rejected(_) => LoadFailureKind::Lasting,
+            LookFailure::Rejected(_) | LookFailure::KeyRefused(_) => LoadFailureKind::Lasting,
         };
         Self { kind, message: failure.to_string() }
     }

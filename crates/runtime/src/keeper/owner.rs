@@ -214,7 +214,7 @@ impl Owner {
         match done.result {
             Outcome::Looked(answer) => {
                 // Chance silence is no reason to ask anew what it is.
-                if matches!(answer, Err(LookFailure::Refused(_) | LookFailure::Rejected(_))) {
+                if !matches!(answer, Ok(_) | Err(LookFailure::Silent(_))) {
                     self.usable = false;
                 }
                 self.track.looked(answer, now);
@@ -323,6 +323,7 @@ impl Owner {
         let status = RuntimeStatus {
             kind: adapter.map(|adapter| adapter.kind()),
             reachable,
+            key_refused: self.track.key_refused(),
             detail,
             address: adapter.and_then(|adapter| adapter.moved_to()).unwrap_or_else(|| self.provider.root.clone()),
             version: adapter.and_then(|adapter| adapter.version()),

@@ -418,7 +418,13 @@ impl Track {
         let retry_in = (again && !never).then_some(wait);
         let (model, title) = (model.watched.model.clone(), model.watched.title.clone());
         if news {
-            self.say(Occurrence::LoadFailed { model, title, message: failure.message.clone(), retry_in });
+            self.say(Occurrence::LoadFailed {
+                model,
+                title,
+                message: failure.message.clone(),
+                retry_in,
+                given_up: false,
+            });
         }
     }
 

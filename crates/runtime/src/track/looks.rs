@@ -31,7 +31,11 @@ pub(super) enum Link {
     Unknown,
     Up,
     /// It answers, but not with its models.
-    Rejected(String),
+    Rejected {
+        detail: String,
+        /// Whether it wants another key, or any.
+        key: bool,
+    },
     Down {
         detail: String,
         since: Instant,
@@ -193,11 +197,8 @@ impl Track {
                     self.reconsider(at, now);
                 }
             }
-            Err(LookFailure::Rejected(detail)) => {
-                self.looks.silences = 0;
-                self.link_up(now);
-                self.link = Link::Rejected(detail);
-            }
+            Err(LookFailure::Rejected(detail)) => self.rejected(detail, false, now),
+            Err(LookFailure::KeyRefused(detail)) => self.rejected(detail, true, now),
             Err(LookFailure::Silent(_)) if matches!(self.link, Link::Up) && self.looks.is_waking(now) => {
                 self.looks.wished = Some(now + FAST);
             }
@@ -214,6 +215,12 @@ impl Track {
             }
         }
         self.pace(began, now);
+    }
+
+    fn rejected(&mut self, detail: String, key: bool, now: Instant) {
+        self.looks.silences = 0;
+        self.link_up(now);
+        self.link = Link::Rejected { detail, key };
     }
 
     /// What [`Effect::WhyGone`] found.
@@ -343,7 +350,7 @@ impl Track {
         model.place = Place::Cold { reason: Some(cause) };
         let (name, title) = (model.watched.model.clone(), model.watched.title.clone());
         if let Some(message) = gave_up {
-            self.say(Occurrence::LoadFailed { model: name, title, message, retry_in: None });
+            self.say(Occurrence::LoadFailed { model: name, title, message, retry_in: None, given_up: true });
         }
     }
 

@@ -213,9 +213,14 @@ impl Track {
         match &self.link {
             Link::Unknown => (false, None),
             Link::Up => (true, None),
-            Link::Rejected(detail) => (true, Some(detail.clone())),
+            Link::Rejected { detail, .. } => (true, Some(detail.clone())),
             Link::Down { detail, .. } => (false, Some(detail.clone())),
         }
+    }
+
+    /// Whether the runtime wants another key.
+    pub(crate) fn key_refused(&self) -> bool {
+        matches!(self.link, Link::Rejected { key: true, .. })
     }
 
     /// Each model, as published.
@@ -236,7 +241,7 @@ impl Track {
                 instances: model.details.instances.clone(),
                 problem: match &self.link {
                     // Else a model that nobody can use would look like one of a server that only lists names.
-                    Link::Rejected(detail) => Some(format!("its runtime does not tell its state: {detail}")),
+                    Link::Rejected { detail, .. } => Some(format!("its runtime does not tell its state: {detail}")),
                     _ => model.problem(),
                 },
             };
@@ -247,7 +252,7 @@ impl Track {
     fn warmth(&self, model: &Model) -> Warmth {
         match (&self.link, &model.place) {
             (Link::Down { detail, .. }, _) => Warmth::Unreachable { reason: detail.clone() },
-            (Link::Unknown | Link::Rejected(_), _) => Warmth::Unknown,
+            (Link::Unknown | Link::Rejected { .. }, _) => Warmth::Unknown,
             (Link::Up, Place::Warm { since }) => Warmth::Warm { since: *since },
             (Link::Up, place) => match (model.load.since(), place) {
                 (Some(since), _) => Warmth::Loading { since, expected: model.expected() },
@@ -310,7 +315,7 @@ impl Track {
         let (name, title) = (model.watched.model.clone(), model.watched.title.clone());
         self.say(Occurrence::Unloaded { model: name.clone(), title: title.clone(), cause, evidence, reloading });
         if let Some(message) = gave_up {
-            self.say(Occurrence::LoadFailed { model: name, title, message, retry_in: None });
+            self.say(Occurrence::LoadFailed { model: name, title, message, retry_in: None, given_up: true });
         }
     }
 }

@@ -191,7 +191,7 @@ fn a_model_that_will_not_stay_is_given_up_and_a_person_can_try_again() {
             bench.see(&[("m", Loaded)]);
             bench.said();
         } else {
-            assert!(matches!(&said[1], Occurrence::LoadFailed { retry_in: None, .. }), "{said:?}");
+            assert!(matches!(&said[1], Occurrence::LoadFailed { given_up: true, .. }), "{said:?}");
         }
     }
     bench.see_for(&[("m", Absent)], HOUR);
