@@ -115,6 +115,19 @@ async fn it_tells_its_version_and_knows_nothing_else() {
     let mut client = Client::greeted(&simulator, "system").await;
     assert_eq!(client.call("version", None).await["result"]["version"], "0.4.2");
     assert_eq!(client.call("listLoaded", None).await["type"], "rpcError");
+    assert_eq!(client.ask(json!({"type": "keepAlive"})).await.unwrap(), json!({"type": "keepAliveAck"}));
+}
+
+#[tokio::test]
+async fn models_for_embeddings_have_a_part_of_their_own() {
+    let simulator = lm_studio(vec![Model::new(MODEL).loaded(), Model::embedding("e").loaded()]).await;
+    for (namespace, expected) in [("llm", MODEL), ("embedding", "e")] {
+        let mut client = Client::greeted(&simulator, namespace).await;
+        let loaded = client.loaded().await;
+        let names: Vec<&str> =
+            loaded.as_array().unwrap().iter().map(|row| row["identifier"].as_str().unwrap()).collect();
+        assert_eq!(names, [expected]);
+    }
 }
 
 #[tokio::test]

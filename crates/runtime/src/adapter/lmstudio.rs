@@ -79,7 +79,9 @@ impl LmStudio {
 
     /// Puts what the WebSocket tells beside what REST told.
     fn with_watched(&self, mut seen: Observation) -> Observation {
-        self.watch.compare(seen.models.iter().flat_map(|line| line.instances.iter().map(String::as_str)));
+        // The part of LM Studio that is watched knows no models for embeddings.
+        let watched = seen.models.iter().filter(|line| !line.embedding);
+        self.watch.compare(watched.flat_map(|line| line.instances.iter().map(String::as_str)));
         let watched = self.watch.watched();
         let watched = watched.borrow();
         let now = Instant::now();

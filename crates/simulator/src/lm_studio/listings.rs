@@ -144,12 +144,13 @@ pub(crate) fn v1_type(kind: ModelType) -> &'static str {
     }
 }
 
-fn publisher(model: &Model) -> &str {
+/// The part before the slash of its key, else the one who publishes most.
+pub(crate) fn publisher(model: &Model) -> &str {
     model.key.split_once('/').map_or("lmstudio-community", |(publisher, _)| publisher)
 }
 
 /// MLX quantisations are named by their bits alone.
-fn format_of(model: &Model) -> &'static str {
+pub(crate) fn format_of(model: &Model) -> &'static str {
     if model.quantization.ends_with("bit") { "mlx" } else { "gguf" }
 }
 

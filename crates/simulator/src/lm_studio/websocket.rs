@@ -20,18 +20,20 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_util::sync::CancellationToken;
 
+use super::listings::{format_of, publisher, v1_type};
 use super::shelf::{Doing, Instance};
-use crate::options::Kind;
+use crate::options::{Kind, Model, ModelType};
 use crate::request::SeenRequest;
 use crate::server::Shared;
 
 /// How many requests an instance works on at once before others queue; what `/api/v1/models` calls `parallel`.
 pub(crate) const PARALLEL: usize = 4;
 
-/// The parts of LM Studio that are spoken to, one connection each.
-#[derive(Clone, Copy)]
+/// The parts of LM Studio that are spoken to, one connection each. Those of models know only models of their sort.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Namespace {
     Llm,
+    Embedding,
     System,
 }
 
@@ -39,9 +41,14 @@ impl Namespace {
     fn of(path: &str) -> Option<Namespace> {
         match path {
             "/llm" => Some(Namespace::Llm),
+            "/embedding" => Some(Namespace::Embedding),
             "/system" => Some(Namespace::System),
             _ => None,
         }
+    }
+
+    fn is_of(self, model: &Model) -> bool {
+        (self == Namespace::Embedding) == (model.kind == ModelType::Embeddings)
     }
 }
 
@@ -85,7 +92,14 @@ async fn converse(shared: &Shared, namespace: Namespace, mut socket: WebSocketSt
         let Message::Text(text) = message else { continue };
         // What is no JSON has no id to be answered by.
         let Ok(message) = serde_json::from_str::<Value>(&text) else { continue };
-        let answer = if greeted {
+        let answer = if !greeted {
+            greeted = is_welcome(shared, &message);
+            json!({"success": greeted, "error": (!greeted).then_some("Invalid passkey for client.")})
+        } else if message["type"] == "keepAlive" {
+            json!({"type": "keepAliveAck"})
+        } else if message["type"] != "rpcCall" {
+            json!({"type": "communicationWarning", "warning": "Only rpcCall is simulated."})
+        } else {
             shared.see(SeenRequest {
                 method: "RPC".into(),
                 path: message["endpoint"].as_str().unwrap_or_default().to_owned(),
@@ -94,9 +108,6 @@ async fn converse(shared: &Shared, namespace: Namespace, mut socket: WebSocketSt
                 at: Instant::now(),
             });
             answer(shared, namespace, &message)
-        } else {
-            greeted = is_welcome(shared, &message);
-            json!({"success": greeted, "error": (!greeted).then_some("Invalid passkey for client.")})
         };
         if socket.send(Message::text(answer.to_string())).await.is_err() || !greeted {
             return;
@@ -115,8 +126,10 @@ fn is_welcome(shared: &Shared, message: &Value) -> bool {
 fn answer(shared: &Shared, namespace: Namespace, call: &Value) -> Value {
     let result = match (namespace, call["endpoint"].as_str().unwrap_or_default()) {
         (Namespace::System, "version") => Ok(json!({"version": version(shared), "build": 1})),
-        (Namespace::Llm, "listLoaded") => Ok(list_loaded(shared)),
-        (Namespace::Llm, "getInstanceProcessingState") => processing_state(shared, &call["parameter"]),
+        (Namespace::Llm | Namespace::Embedding, "listLoaded") => Ok(list_loaded(shared, namespace)),
+        (Namespace::Llm | Namespace::Embedding, "getInstanceProcessingState") => {
+            processing_state(shared, namespace, &call["parameter"])
+        }
         (_, other) => Err(format!("Unknown endpoint: {other}")),
     };
     match result {
@@ -131,16 +144,28 @@ fn version(shared: &Shared) -> &'static str {
     if shared.options.lm_studio.v0_only { "0.3.30" } else { "0.4.2" }
 }
 
-fn list_loaded(shared: &Shared) -> Value {
+fn list_loaded(shared: &Shared, namespace: Namespace) -> Value {
     let (now, wall) = (Instant::now(), SystemTime::now());
     let mut shelf = shared.shelf();
     shelf.settle(now);
     let row = |instance: &Instance| {
-        let kind = shelf.model(&instance.key).map_or("llm", |model| super::listings::v1_type(model.kind));
+        let model = shelf.model(&instance.key).filter(|model| namespace.is_of(model))?;
         let used = wall - now.saturating_duration_since(instance.last_used);
         let used = used.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        json!({
-            "type": kind,
+        let mut row = json!({
+            "type": v1_type(model.kind),
+            "format": match format_of(model) {
+                "gguf" => "gguf",
+                _ => "safetensors",
+            },
+            "displayName": model.key,
+            "publisher": publisher(model),
+            "path": model.key,
+            "sizeBytes": model.size_bytes,
+            "indexedModelIdentifier": model.key,
+            "deviceIdentifier": null,
+            "maxContextLength": model.max_context,
+            "architecture": model.arch,
             "identifier": instance.id,
             "modelKey": instance.key,
             "instanceReference": reference(instance),
@@ -148,17 +173,24 @@ fn list_loaded(shared: &Shared) -> Value {
             // Null says that it is in use.
             "lastUsedTime": (instance.busy == 0).then_some(used),
             "contextLength": instance.context,
-        })
+        });
+        if namespace == Namespace::Llm {
+            row["vision"] = json!(model.kind == ModelType::Vlm);
+            row["trainedForToolUse"] = json!(true);
+        }
+        Some(row)
     };
-    shelf.instances.iter().filter(|instance| instance.loaded(now)).map(row).collect()
+    shelf.instances.iter().filter(|instance| instance.loaded(now)).filter_map(row).collect()
 }
 
-fn processing_state(shared: &Shared, parameter: &Value) -> Result<Value, String> {
+fn processing_state(shared: &Shared, namespace: Namespace, parameter: &Value) -> Result<Value, String> {
     let now = Instant::now();
     let mut shelf = shared.shelf();
     shelf.settle(now);
     let wanted = parameter["specifier"]["instanceReference"].as_str().unwrap_or_default();
-    match shelf.instances.iter().find(|instance| instance.loaded(now) && reference(instance) == wanted) {
+    let is_of = |instance: &Instance| shelf.model(&instance.key).is_some_and(|model| namespace.is_of(model));
+    let mut there = shelf.instances.iter().filter(|instance| instance.loaded(now) && is_of(instance));
+    match there.find(|instance| reference(instance) == wanted) {
         Some(instance) => Ok(json!({
             "status": match instance.doing {
                 _ if instance.busy == 0 => "idle",
