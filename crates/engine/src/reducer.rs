@@ -312,7 +312,8 @@ fn summary(entry: &crate::compose::Entry, catalogue: &Catalogue, keeper: &Keeper
             ModelState::Cold { reason: reason.as_ref().map(ToString::to_string) }
         }
         (Location::Local, Some(Warmth::Loading { since, expected })) => {
-            ModelState::Loading { since: clock.unix(*since), expected: expected.map(milliseconds) }
+            let told = kept.and_then(|local| local.progress).and_then(|percent| whole(since.elapsed(), percent));
+            ModelState::Loading { since: clock.unix(*since), expected: told.or(*expected).map(milliseconds) }
         }
         (Location::Local, Some(Warmth::Missing)) => ModelState::Missing,
         (Location::Local, Some(Warmth::Unreachable { reason })) => ModelState::Unreachable { reason: reason.clone() },
@@ -365,6 +366,11 @@ fn first_over(cooldowns: &[Cooldown]) -> impl Future<Output = ()> + use<> {
 }
 
 /// Those that are not over. A breaker whose time is over stays half-open until a request has tried its upstream.
+/// How long the whole will take, by what of it is done; none at the very beginning, from which nothing follows.
+fn whole(passed: Duration, percent: u8) -> Option<Duration> {
+    (percent >= 5).then(|| passed * 100 / u32::from(percent))
+}
+
 fn cooldowns(cooldowns: &[Cooldown], clock: &Clock) -> Vec<CooldownSummary> {
     let now = Instant::now();
     let summary = |cooldown: &Cooldown| CooldownSummary {
@@ -459,5 +465,17 @@ impl Spent {
         if day != self.day {
             *self = Self { day, today: 0.0 };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_tells_how_long_the_whole_takes() {
+        assert_eq!(whole(Duration::from_secs(10), 4), None);
+        assert_eq!(whole(Duration::from_secs(10), 25), Some(Duration::from_secs(40)));
+        assert_eq!(whole(Duration::from_secs(10), 100), Some(Duration::from_secs(10)));
     }
 }

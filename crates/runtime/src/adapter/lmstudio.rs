@@ -19,11 +19,14 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
 use super::http::{Http, LISTING, LOAD, Reply, UNLOAD, is_loopback, no_answer, why_gone};
 use super::listing::is_instance_of;
+use super::lmstudio_listing::{disagree, join, read_v0, read_v1};
+use super::lmstudio_load::{NoLoad, load, unload};
 use super::lmstudio_watch::{LmStudioWatch, Watched};
 use super::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LoadOrder, LookFailure, News, lmstudio_home};
 use super::{Clock, Observation, Presence, Seen};
@@ -37,6 +40,9 @@ pub(crate) const GREETING: Duration = Duration::from_millis(500);
 /// and a JavaScript timer of more than 24.8 days would fire at once.
 const JIT_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+/// How far a load of ours has come: the model's key, and percent.
+type Progress = Option<(String, u8)>;
+
 /// An LM Studio server.
 pub(crate) struct LmStudio {
     http: Http,
@@ -49,8 +55,11 @@ pub(crate) struct LmStudio {
     /// Whether v1 last listed an instance that is not called as its model: by v0 alone it may not be known for that.
     own_names: AtomicBool,
     watch: LmStudioWatch,
-    /// What of the watch was told already.
-    told: tokio::sync::Mutex<Watched>,
+    progress: watch::Sender<Progress>,
+    /// Whether it was asked for a load over its WebSocket and did not say what it does: not asked so again.
+    no_socket_loads: AtomicBool,
+    /// What was told already.
+    told: tokio::sync::Mutex<(Watched, watch::Receiver<Progress>)>,
     /// Where it was found when it was not at the plan's address.
     moved_to: Option<Url>,
 }
@@ -59,6 +68,7 @@ impl LmStudio {
     /// One at the address of `http`. Must be called within a tokio runtime.
     pub(crate) fn new(http: Http, app_ports: Vec<u16>, user_home: Option<PathBuf>) -> Self {
         let watch = LmStudioWatch::spawn(http.root(), http.key());
+        let (progress, seen) = watch::channel(None);
         Self {
             http,
             app_ports,
@@ -67,7 +77,9 @@ impl LmStudio {
             no_v1: AtomicBool::new(false),
             own_names: AtomicBool::new(false),
             watch,
-            told: tokio::sync::Mutex::default(),
+            progress,
+            no_socket_loads: AtomicBool::new(false),
+            told: tokio::sync::Mutex::new((Watched::default(), seen)),
             moved_to: None,
         }
     }
@@ -163,6 +175,37 @@ impl LmStudio {
         )
     }
 
+    /// Whether a load over its WebSocket is possible, as far as is known.
+    fn loads_over_socket(&self) -> bool {
+        self.watch.watched().borrow().up && !self.no_socket_loads.load(Ordering::Relaxed)
+    }
+
+    /// Whether it can be told to load a model that then stays, with a context length, and to unload it.
+    fn loads_explicitly(&self) -> bool {
+        !self.no_v1.load(Ordering::Relaxed) || self.loads_over_socket()
+    }
+
+    /// The only way that tells how far a load has come, and with LM Studio 0.3 the only one that names a context length.
+    /// None where nothing was begun.
+    async fn load_over_socket(&self, order: &LoadOrder) -> Result<Option<LoadDone>, LoadFailure> {
+        if self.no_socket_loads.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let Some(endpoint) = self.watch.endpoint().await else { return Ok(None) };
+        let tell = |percent| {
+            self.progress.send_replace(Some((order.key.clone(), percent)));
+        };
+        match load(endpoint, order, tell).await {
+            Ok(done) => Ok(Some(done)),
+            Err(NoLoad::NotBegun) => Ok(None),
+            Err(NoLoad::Untold(failure)) => {
+                self.no_socket_loads.store(true, Ordering::Relaxed);
+                Err(failure)
+            }
+            Err(NoLoad::Failed(failure)) => Err(failure),
+        }
+    }
+
     async fn load_explicitly(&self, order: &LoadOrder) -> Result<Option<LoadDone>, LoadFailure> {
         let mut body = json!({ "model": order.key });
         if let Some(context) = order.context {
@@ -220,29 +263,32 @@ impl Adapter for LmStudio {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let v1 = !self.no_v1.load(Ordering::Relaxed);
         let mut cannot_tell = match self.watch.watched().borrow().up {
             true => Vec::new(),
             false => vec![Untold::IdleTimer, Untold::LastUse, Untold::Activity],
         };
-        if !v1 {
+        if self.no_v1.load(Ordering::Relaxed) {
             cannot_tell.push(Untold::Size);
         }
-        cannot_tell.extend([Untold::Progress, Untold::Cause]);
+        if !self.loads_over_socket() {
+            cannot_tell.push(Untold::Progress);
+        }
+        cannot_tell.push(Untold::Cause);
+        let explicit = self.loads_explicitly();
         Capabilities {
             loads: true,
-            load_context: v1,
+            load_context: explicit,
             sets_context: false,
-            unloads: v1,
+            unloads: explicit,
             pushes: false,
-            keeping_warm: if v1 { KeepingWarm::Free } else { KeepingWarm::Ping },
+            keeping_warm: if explicit { KeepingWarm::Free } else { KeepingWarm::Ping },
             cannot_tell,
         }
     }
 
     /// What requests load takes each other's place (auto-evict), what is loaded explicitly does not.
     fn displaces(&self) -> bool {
-        self.no_v1.load(Ordering::Relaxed)
+        !self.loads_explicitly()
     }
 
     fn version(&self) -> Option<String> {
@@ -264,13 +310,20 @@ impl Adapter for LmStudio {
 
     fn news(&self) -> BoxFuture<'_, News> {
         async move {
-            let mut told = self.told.lock().await;
+            let (told, progress) = &mut *self.told.lock().await;
             let mut watched = self.watch.watched();
             loop {
-                if let Some(news) = tell(&mut told, &watched.borrow_and_update()) {
+                if let Some(news) = tell(told, &watched.borrow_and_update()) {
                     return news;
                 }
-                if watched.changed().await.is_err() {
+                let on = tokio::select! {
+                    changed = watched.changed() => changed,
+                    changed = progress.changed() => match (changed, progress.borrow_and_update().clone()) {
+                        (Ok(()), Some((key, percent))) => return News::Progress { key, percent },
+                        (changed, _) => changed,
+                    }
+                };
+                if on.is_err() {
                     // It is an enhancement: without it, looking is all there is.
                     return std::future::pending().await;
                 }
@@ -281,6 +334,9 @@ impl Adapter for LmStudio {
 
     fn load(&self, order: LoadOrder) -> BoxFuture<'_, Result<LoadDone, LoadFailure>> {
         async move {
+            if let Some(done) = self.load_over_socket(&order).await? {
+                return Ok(done);
+            }
             if !self.no_v1.load(Ordering::Relaxed)
                 && let Some(done) = self.load_explicitly(&order).await?
             {
@@ -296,6 +352,11 @@ impl Adapter for LmStudio {
             let body = json!({ "instance_id": instance });
             let reply = self.http.post("api/v1/models/unload", &body, UNLOAD).await.map_err(no_answer)?;
             if is_unknown_path(&reply) {
+                if self.loads_over_socket()
+                    && let Some(endpoint) = self.watch.endpoint().await
+                {
+                    return unload(endpoint, &instance).await;
+                }
                 let message = "this LM Studio is older than 0.4 and cannot be told to unload: eject it in its window, or with `lms unload`";
                 return Err(LoadFailure::new(LoadFailureKind::Unsupported, message));
             }
@@ -370,91 +431,6 @@ pub(crate) fn is_greeting(body: &Value) -> bool {
     body.get("lmstudio").and_then(Value::as_bool) == Some(true)
 }
 
-/// Reads `GET /api/v0/models`; none when this is something else.
-pub(crate) fn read_v0(body: &Value) -> Option<Vec<Seen>> {
-    let lines = body.get("data")?.as_array()?;
-    Some(lines.iter().filter_map(read_v0_line).collect())
-}
-
-fn read_v0_line(line: &Value) -> Option<Seen> {
-    let id = line.get("id")?.as_str()?;
-    let presence = match line.get("state").and_then(Value::as_str) {
-        Some("loaded") => Presence::Loaded,
-        Some("loading") => Presence::Loading,
-        Some("not-loaded") => Presence::Absent,
-        // A state of a later version: whether memory is taken is not known.
-        _ => Presence::Untold,
-    };
-    let mut seen = Seen::named(id, presence);
-    if presence.occupies() {
-        seen.instances.push(id.to_owned());
-    }
-    seen.context = line.get("loaded_context_length").and_then(Value::as_u64);
-    seen.quantization = line.get("quantization").and_then(Value::as_str).map(str::to_owned);
-    seen.embedding = line.get("type").and_then(Value::as_str) == Some("embeddings");
-    Some(seen)
-}
-
-/// Reads `GET /api/v1/models`; none when this is something else.
-pub(crate) fn read_v1(body: &Value) -> Option<Vec<Seen>> {
-    let lines = body.get("models")?.as_array()?;
-    Some(lines.iter().filter_map(read_v1_line).collect())
-}
-
-fn read_v1_line(line: &Value) -> Option<Seen> {
-    let key = line.get("key")?.as_str()?;
-    let instances = line.get("loaded_instances").and_then(Value::as_array);
-    let mut seen = Seen::named(key, Presence::Untold);
-    if let Some(instances) = instances {
-        seen.presence = if instances.is_empty() { Presence::Absent } else { Presence::Instance };
-        seen.instances = instances.iter().filter_map(name_of).collect();
-        let config = instances.first().and_then(|instance| instance.get("config"));
-        seen.context = config.and_then(|config| config.get("context_length")).and_then(Value::as_u64);
-    }
-    seen.names.clone_from(&seen.instances);
-    let variants = line.get("variants").and_then(Value::as_array);
-    seen.names.extend(variants.into_iter().flatten().filter_map(name_of));
-    seen.quantization = line.get("quantization").and_then(|value| match value {
-        Value::String(name) => Some(name.clone()),
-        object => object.get("name").and_then(Value::as_str).map(str::to_owned),
-    });
-    seen.size_bytes = line.get("size_bytes").and_then(Value::as_u64);
-    seen.embedding = line.get("type").and_then(Value::as_str).is_some_and(|kind| kind.starts_with("embedding"));
-    Some(seen)
-}
-
-/// A name, written as a text or as an object that has one.
-fn name_of(value: &Value) -> Option<String> {
-    let text = match value {
-        Value::String(text) => Some(text.as_str()),
-        object => ["id", "key", "name"].into_iter().find_map(|key| object.get(key).and_then(Value::as_str)),
-    };
-    text.map(str::to_owned)
-}
-
-/// Whether v1 names an instance of a model that v0 calls not loaded.
-fn disagree(v0: &[Seen], v1: &[Seen]) -> bool {
-    v1.iter().filter(|seen| seen.presence == Presence::Instance).any(|seen| {
-        let mut lines = v0.iter().filter(|line| is_instance_of(&line.key, &seen.key)).peekable();
-        lines.peek().is_some() && lines.all(|line| line.presence == Presence::Absent)
-    })
-}
-
-/// Puts the two listings together. [`Presence`] has the order in which their words are believed.
-fn join(v0: Vec<Seen>, v1: Vec<Seen>) -> Vec<Seen> {
-    let mut all = v0;
-    for seen in v1 {
-        // An instance with a name of its own is found under its model's key too.
-        for line in &mut all {
-            if seen.instances.contains(&line.key) && !is_instance_of(&line.key, &seen.key) {
-                line.names.push(seen.key.clone());
-            }
-        }
-        all.push(seen);
-    }
-    all
-}
-
 fn read_load(body: &Value) -> LoadDone {
     let seconds = body.get("load_time_seconds").and_then(Value::as_f64);
     let context = body.get("load_config").and_then(|config| config.get("context_length"));
@@ -497,57 +473,6 @@ fn load_failure(reply: &Reply, message: String) -> LoadFailure {
 mod tests {
     use super::*;
     use reqwest::StatusCode;
-
-    fn v0(lines: Value) -> Vec<Seen> {
-        read_v0(&json!({ "data": lines })).unwrap()
-    }
-
-    fn v1(lines: Value) -> Vec<Seen> {
-        read_v1(&json!({ "models": lines })).unwrap()
-    }
-
-    fn found(v0: Vec<Seen>, v1: Vec<Seen>, id: &str) -> (Presence, Vec<String>) {
-        let seen = Observation { models: join(v0, v1) }.find(id).unwrap();
-        (seen.presence, seen.instances)
-    }
-
-    #[test]
-    fn the_state_of_v0_is_believed_over_the_early_instance_of_v1() {
-        let instance =
-            json!([{ "key": "m", "loaded_instances": [{ "id": "m", "config": { "context_length": 8192 } }] }]);
-        let loading = v0(json!([{ "id": "m", "state": "loading" }]));
-        assert_eq!(found(loading, v1(instance.clone()), "m"), (Presence::Loading, vec!["m".into()]));
-        let loaded = v0(json!([{ "id": "m", "state": "loaded" }]));
-        assert_eq!(found(loaded, v1(instance.clone()), "m").0, Presence::Loaded);
-        // v0 denies it, twice asked: there is something, so no second load.
-        let denied = v0(json!([{ "id": "m", "state": "not-loaded" }]));
-        assert!(disagree(&denied, &v1(instance.clone())));
-        assert_eq!(found(denied, v1(instance.clone()), "m").0, Presence::Instance);
-        // A word of a later version.
-        let odd = v0(json!([{ "id": "m", "state": "asleep" }]));
-        assert_eq!(found(odd, v1(instance), "m").0, Presence::Instance);
-    }
-
-    #[test]
-    fn a_second_instance_and_a_named_one_count_as_the_model() {
-        let second = v0(json!([{ "id": "m", "state": "not-loaded" }, { "id": "m:2", "state": "loaded" }]));
-        assert_eq!(found(second, vec![], "m"), (Presence::Loaded, vec!["m:2".into()]));
-        let named = json!([{ "key": "m", "loaded_instances": [{ "id": "my-own" }] }]);
-        let state = v0(json!([{ "id": "my-own", "state": "loading" }]));
-        assert_eq!(found(state, v1(named), "m").0, Presence::Loading);
-    }
-
-    #[test]
-    fn odd_json_is_no_listing_and_no_panic() {
-        for body in [json!(null), json!({"error": "Unexpected endpoint or method."}), json!({"data": 1}), json!([1])] {
-            assert_eq!((read_v0(&body), read_v1(&body)), (None, None), "{body}");
-        }
-        assert_eq!(v0(json!([1, {"id": 5}, {"state": "loaded"}, null])), vec![]);
-        let odd =
-            v1(json!([{"key": "m", "loaded_instances": "x", "variants": [1, {"key": "m@q4"}], "size_bytes": -1}]));
-        assert_eq!((odd[0].presence, odd[0].size_bytes), (Presence::Untold, None));
-        assert_eq!(odd[0].names, ["m@q4"]);
-    }
 
     #[test]
     fn failures_are_told_apart() {

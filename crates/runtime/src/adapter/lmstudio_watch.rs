@@ -12,18 +12,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use futures::{SinkExt as _, StreamExt as _};
 use pilotlight_wire::Secret;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::debug;
 use url::Url;
 
+use super::lmstudio_socket::{Connection, Endpoint, Lost};
 use crate::{Activity, Doing};
 
 /// Between two questions what the instances are doing.
@@ -34,8 +31,8 @@ const LIST: Duration = Duration::from_secs(30);
 const LIST_EACH: Duration = Duration::from_secs(5);
 /// How many lists may follow each other at once: a load that somebody takes back at once needs two.
 const LIST_BURST: u32 = 3;
-/// To any answer.
-const ANSWER: Duration = Duration::from_secs(2);
+/// How long a load waits for the connection, to tell how far it has come.
+const FIRST: Duration = Duration::from_millis(300);
 /// Between attempts to connect: the first, doubling to the last. LM Studio logs a path that it does not know.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(30 * 60));
 
@@ -67,11 +64,10 @@ pub(crate) struct Instance {
 /// Keeps [`Watched`] up to date, for as long as it lives.
 pub(crate) struct LmStudioWatch {
     watched: watch::Receiver<Watched>,
+    endpoint: Option<Endpoint>,
     list: Arc<Notify>,
     _stop: DropGuard,
 }
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 impl LmStudioWatch {
     /// Starts to watch. Over TLS it knows nothing, ever.
@@ -79,24 +75,26 @@ impl LmStudioWatch {
         let (publish, watched) = watch::channel(Watched::default());
         let stop = CancellationToken::new();
         let list = Arc::new(Notify::new());
-        if let Some(address) = address(root) {
-            let mut task = Task {
-                address,
-                hello: hello(key),
-                publish,
-                list: list.clone(),
-                calls: 0,
-                pace: Pace::new(Instant::now()),
-            };
+        let endpoint = Endpoint::new(root, key);
+        if let Some(endpoint) = endpoint.clone() {
+            let mut task = Task { endpoint, publish, list: list.clone(), pace: Pace::new(Instant::now()) };
             let stop = stop.clone();
             tokio::spawn(async move { stop.run_until_cancelled(task.run()).await });
         }
-        Self { watched, list, _stop: stop.drop_guard() }
+        Self { watched, endpoint, list, _stop: stop.drop_guard() }
     }
 
     /// What is known now, and how to wait for more.
     pub(crate) fn watched(&self) -> watch::Receiver<Watched> {
         self.watched.clone()
+    }
+
+    /// Where to speak to it as this does, if that is possible now. Just after the start it is waited for a little.
+    pub(crate) async fn endpoint(&self) -> Option<&Endpoint> {
+        let endpoint = self.endpoint.as_ref()?;
+        let mut watched = self.watched.clone();
+        let up = timeout(FIRST, watched.wait_for(|watched| watched.up)).await;
+        matches!(up, Ok(Ok(_))).then_some(endpoint)
     }
 
     /// REST has seen these instances: lists anew if they are others than those known here.
@@ -111,29 +109,10 @@ impl LmStudioWatch {
     }
 }
 
-/// `ws://host:port/`; none over TLS.
-fn address(root: &Url) -> Option<String> {
-    let mut address = root.clone();
-    (root.scheme() == "http" && address.set_scheme("ws").is_ok()).then(|| address.as_str().trim_end_matches('/').into())
-}
-
-/// The first message. A token is written `sk-lm-NAME:PASS`; without one any pair will do.
-fn hello(key: Option<&Secret>) -> Value {
-    let pair = key.and_then(|key| key.expose().strip_prefix("sk-lm-")).and_then(|pair| pair.split_once(':'));
-    let own = format!("pilotlight-{}", std::process::id());
-    let (name, pass) = pair.unwrap_or((&own, &own));
-    json!({ "authVersion": 1, "clientIdentifier": name, "clientPasskey": pass })
-}
-
-/// Why the connection is of no more use.
-struct Lost;
-
 struct Task {
-    address: String,
-    hello: Value,
+    endpoint: Endpoint,
     publish: watch::Sender<Watched>,
     list: Arc<Notify>,
-    calls: u64,
     pace: Pace,
 }
 
@@ -168,7 +147,7 @@ impl Task {
     async fn run(&mut self) {
         let mut again = AGAIN.0;
         loop {
-            if let Ok(mut socket) = self.connect("llm").await {
+            if let Ok(mut socket) = self.endpoint.connect("llm").await {
                 again = AGAIN.0;
                 if self.publish.borrow().version.is_none() {
                     self.ask_version().await;
@@ -189,25 +168,17 @@ impl Task {
         }
     }
 
-    async fn connect(&self, namespace: &str) -> Result<Socket, Lost> {
-        let address = format!("{}/{namespace}", self.address);
-        let (mut socket, _) = timeout(ANSWER, connect_async(address)).await.map_err(|_| Lost)?.map_err(|_| Lost)?;
-        socket.send(Message::text(self.hello.to_string())).await.map_err(|_| Lost)?;
-        let answer = timeout(ANSWER, next(&mut socket)).await.map_err(|_| Lost)??;
-        if answer.get("success").and_then(Value::as_bool) == Some(true) { Ok(socket) } else { Err(Lost) }
-    }
-
     async fn ask_version(&mut self) {
-        let Ok(mut socket) = self.connect("system").await else { return };
-        if let Ok(Ok(answer)) = self.call(&mut socket, "version", None).await {
+        let Ok(mut socket) = self.endpoint.connect("system").await else { return };
+        if let Ok(Ok(answer)) = socket.call("version", None).await {
             let version = answer.get("version").and_then(Value::as_str).map(str::to_owned);
             self.publish.send_modify(|watched| watched.version = version);
         }
-        let _ = socket.close(None).await;
+        socket.close().await;
     }
 
     /// Asks until the connection is lost.
-    async fn follow(&mut self, socket: &mut Socket) -> Result<std::convert::Infallible, Lost> {
+    async fn follow(&mut self, socket: &mut Connection) -> Result<std::convert::Infallible, Lost> {
         self.list(socket).await?;
         let mut pulse = interval(PULSE);
         pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -230,8 +201,8 @@ impl Task {
         }
     }
 
-    async fn list(&mut self, socket: &mut Socket) -> Result<(), Lost> {
-        let answer = self.call(socket, "listLoaded", None).await?.map_err(|()| Lost)?;
+    async fn list(&mut self, socket: &mut Connection) -> Result<(), Lost> {
+        let answer = socket.call("listLoaded", None).await?.map_err(|_| Lost)?;
         self.pace.asked(Instant::now());
         let instances = read_loaded(&answer, SystemTime::now(), Instant::now()).ok_or(Lost)?;
         self.publish.send_if_modified(|watched| {
@@ -255,7 +226,7 @@ impl Task {
     }
 
     /// What each instance is doing. One that is not there any more is an error.
-    async fn pulse(&mut self, socket: &mut Socket) -> Result<(), Lost> {
+    async fn pulse(&mut self, socket: &mut Connection) -> Result<(), Lost> {
         let known: Vec<(String, String)> = self
             .publish
             .borrow()
@@ -266,45 +237,16 @@ impl Task {
         for (name, reference) in known {
             let specifier = json!({ "type": "instanceReference", "instanceReference": reference });
             let parameter = json!({ "specifier": specifier, "throwIfNotFound": true });
-            let answer = self.call(socket, "getInstanceProcessingState", Some(parameter)).await?;
+            let answer = socket.call("getInstanceProcessingState", Some(parameter)).await?;
             self.publish.send_if_modified(|watched| match answer {
                 Ok(state) => watched.instances.get_mut(&name).is_some_and(|instance| instance.does(read_state(&state))),
-                Err(()) => {
+                Err(_) => {
                     watched.departures += 1;
                     watched.instances.remove(&name).is_some()
                 }
             });
         }
         Ok(())
-    }
-
-    /// One question. The inner error is LM Studio's own.
-    async fn call(
-        &mut self,
-        socket: &mut Socket,
-        endpoint: &str,
-        parameter: Option<Value>,
-    ) -> Result<Result<Value, ()>, Lost> {
-        self.calls += 1;
-        let mut question = json!({ "type": "rpcCall", "endpoint": endpoint, "callId": self.calls });
-        if let Some(parameter) = parameter {
-            question["parameter"] = parameter;
-        }
-        socket.send(Message::text(question.to_string())).await.map_err(|_| Lost)?;
-        let answer = async {
-            loop {
-                let mut message = next(socket).await?;
-                if message.get("callId").and_then(Value::as_u64) != Some(self.calls) {
-                    continue;
-                }
-                return match message.get("type").and_then(Value::as_str) {
-                    Some("rpcResult") => Ok(Ok(message["result"].take())),
-                    Some("rpcError") => Ok(Err(())),
-                    _ => Err(Lost),
-                };
-            }
-        };
-        timeout(ANSWER, answer).await.map_err(|_| Lost)?
     }
 }
 
@@ -318,21 +260,6 @@ impl Instance {
         let news = self.activity != activity;
         self.activity = activity;
         news
-    }
-}
-
-/// The next message that is JSON.
-async fn next(socket: &mut Socket) -> Result<Value, Lost> {
-    loop {
-        match socket.next().await {
-            Some(Ok(Message::Text(text))) => {
-                if let Ok(value) = serde_json::from_str(&text) {
-                    return Ok(value);
-                }
-            }
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Lost),
-            Some(Ok(_)) => {}
-        }
     }
 }
 

@@ -96,23 +96,28 @@ fn asked(server: &Simulator, path: &str) -> usize {
 
 #[tokio::test]
 async fn lm_studio_is_found_by_asking_and_the_model_loaded_explicitly_once() {
-    let server = lm_studio(options()).await;
-    let mut scene = Scene::new(&server);
-    let m = name();
-    let (a, b) = tokio::join!(scene.keeper.load(&m), scene.keeper.load(&m));
-    assert!(a.unwrap().after >= LOAD / 2 && b.is_ok());
-    let model =
-        scene.until("known in context", |model| model.loaded_context.is_some() && model.size_bytes.is_some()).await;
-    assert!(matches!(model.state, Warmth::Warm { .. }));
-    assert_eq!(model.instances, ["m"]);
-    assert_eq!((model.loaded_context, model.quantization.as_deref()), (Some(196_608), Some("Q4_K_M")));
-    assert!(model.manageable && model.kept_warm && model.problem.is_none());
-    assert_eq!(scene.keeper.state().borrow().runtimes["studio"].kind, Some(RuntimeKind::LmStudio));
-    let state = server.control().state();
-    let instance = &state.models.iter().find(|model| model.key == "m").unwrap().instances[0];
-    assert!(instance.explicit && instance.ttl_ms.is_none(), "no idle clock: {instance:?}");
-    assert_eq!(loads(&server.control()), 1);
-    assert!(matches!(scene.next().await, Occurrence::Loaded { away: None, .. } | Occurrence::LoadStarted { .. }));
+    for websocket in [true, false] {
+        let lm_studio_options = LmStudioOptions { websocket, ..LmStudioOptions::default() };
+        let server = lm_studio(Options { lm_studio: lm_studio_options, ..options() }).await;
+        let mut scene = Scene::new(&server);
+        let m = name();
+        let (a, b) = tokio::join!(scene.keeper.load(&m), scene.keeper.load(&m));
+        assert!(a.unwrap().after >= LOAD / 2 && b.is_ok());
+        let model =
+            scene.until("known in context", |model| model.loaded_context.is_some() && model.size_bytes.is_some()).await;
+        assert!(matches!(model.state, Warmth::Warm { .. }));
+        assert_eq!(model.instances, ["m"]);
+        assert_eq!((model.loaded_context, model.quantization.as_deref()), (Some(196_608), Some("Q4_K_M")));
+        assert!(model.manageable && model.kept_warm && model.problem.is_none());
+        assert_eq!(scene.keeper.state().borrow().runtimes["studio"].kind, Some(RuntimeKind::LmStudio));
+        let state = server.control().state();
+        let instance = &state.models.iter().find(|model| model.key == "m").unwrap().instances[0];
+        assert!(instance.explicit && instance.ttl_ms.is_none(), "no idle clock: {instance:?}");
+        assert_eq!(loads(&server.control()), 1);
+        assert!(matches!(scene.next().await, Occurrence::Loaded { away: None, .. } | Occurrence::LoadStarted { .. }));
+        assert_eq!(asked(&server, "loadModel"), usize::from(websocket));
+        assert_eq!(asked(&server, "/api/v1/models/load"), usize::from(!websocket));
+    }
 }
 
 #[tokio::test]
@@ -252,7 +257,7 @@ async fn a_server_that_hangs_is_not_told_as_quit() {
 #[tokio::test]
 async fn lm_studio_0_3_loads_by_a_request_with_a_long_clock_and_cannot_unload() {
     let mut options = options();
-    options.lm_studio = LmStudioOptions { v0_only: true, ..LmStudioOptions::default() };
+    options.lm_studio = LmStudioOptions { v0_only: true, websocket: false, ..LmStudioOptions::default() };
     let server = lm_studio(options).await;
     let scene = Scene::new(&server);
     let model = scene.warm().await;
@@ -264,6 +269,44 @@ async fn lm_studio_0_3_loads_by_a_request_with_a_long_clock_and_cannot_unload() 
     assert!(matches!(error, KeeperError::Unsupported { .. }), "{error:?}");
     assert!(matches!(scene.model().state, Warmth::Warm { .. }));
     assert_eq!(asked(&server, "/api/v1/models"), 1, "an unknown path is an error in LM Studio's log");
+}
+
+#[tokio::test]
+async fn lm_studio_0_3_with_its_websocket_loads_for_good_with_a_context_and_unloads() {
+    let mut options = options();
+    options.lm_studio = LmStudioOptions { v0_only: true, ..LmStudioOptions::default() };
+    let server = lm_studio(options).await;
+    let scene = Scene::with(&server, |provider| provider.models[0].context = Some(4096), vec![]);
+    let model = scene.warm().await;
+    assert_eq!(model.loaded_context, Some(4096));
+    let instance = server.control().state().models[0].instances[0].clone();
+    assert!(instance.explicit && instance.ttl_ms.is_none(), "{instance:?}");
+    scene.keeper.unload(&name()).await.unwrap();
+    assert_eq!(server.control().model_state("m"), LoadState::NotLoaded);
+}
+
+#[tokio::test]
+async fn a_load_tells_how_far_it_has_come() {
+    let mut options = options();
+    options.models[0].load_time = Duration::from_secs(2);
+    let server = lm_studio(options).await;
+    let scene = Scene::new(&server);
+    let model = scene.until("half way", |model| model.progress.is_some_and(|percent| percent >= 50)).await;
+    assert!(matches!(model.state, Warmth::Loading { .. }));
+    let model = scene.warm().await;
+    assert_eq!(model.progress, None);
+    assert_eq!(loads(&server.control()), 1);
+}
+
+#[tokio::test]
+async fn a_load_that_fails_over_the_websocket_is_told_in_its_words() {
+    let server = lm_studio(options()).await;
+    let message = "Failed to load the model: insufficient system resources";
+    server.control().fault(Fault::LoadFails { message: Some(message.into()) });
+    let scene = Scene::new(&server);
+    let error = scene.keeper.load(&name()).await.unwrap_err();
+    assert!(error.to_string().contains("insufficient system resources"), "{error}");
+    assert_eq!(loads(&server.control()), 1, "what failed there is not tried over REST as well");
 }
 
 #[tokio::test]

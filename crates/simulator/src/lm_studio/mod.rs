@@ -1,6 +1,7 @@
 //! LM Studio's endpoints and its own ways: it loads on request, waits without a byte, answers for a model it was not
 //! asked for, and says 200 to a path it does not know. Facts: vendor documentation, and measurements of its users.
 
+mod channel;
 pub(crate) mod listings;
 pub mod shelf;
 pub(crate) mod websocket;

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -20,8 +21,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_util::sync::CancellationToken;
 
+use super::channel::Loads;
 use super::listings::{format_of, publisher, v1_type};
-use super::shelf::{Doing, Instance};
+use super::shelf::{Doing, Instance, UnloadCause};
 use crate::options::{Kind, Model, ModelType};
 use crate::request::SeenRequest;
 use crate::server::Shared;
@@ -31,7 +33,7 @@ pub(crate) const PARALLEL: usize = 4;
 
 /// The parts of LM Studio that are spoken to, one connection each. Those of models know only models of their sort.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Namespace {
+pub(super) enum Namespace {
     Llm,
     Embedding,
     System,
@@ -47,7 +49,7 @@ impl Namespace {
         }
     }
 
-    fn is_of(self, model: &Model) -> bool {
+    pub(super) fn is_of(self, model: &Model) -> bool {
         (self == Namespace::Embedding) == (model.kind == ModelType::Embeddings)
     }
 }
@@ -86,33 +88,65 @@ async fn speak(shared: Arc<Shared>, closes: CancellationToken, namespace: Namesp
     }
 }
 
-async fn converse(shared: &Shared, namespace: Namespace, mut socket: WebSocketStream<TokioIo<Upgraded>>) {
+async fn converse(shared: &Arc<Shared>, namespace: Namespace, mut socket: WebSocketStream<TokioIo<Upgraded>>) {
     let mut greeted = false;
-    while let Some(Ok(message)) = socket.next().await {
+    let (says, mut said) = mpsc::unbounded_channel::<Value>();
+    let mut loads = Loads::default();
+    loop {
+        let message = tokio::select! {
+            Some(own) = said.recv() => {
+                if socket.send(Message::text(own.to_string())).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            message = socket.next() => message,
+        };
+        let Some(Ok(message)) = message else { return };
         let Message::Text(text) = message else { continue };
         // What is no JSON has no id to be answered by.
         let Ok(message) = serde_json::from_str::<Value>(&text) else { continue };
         let answer = if !greeted {
             greeted = is_welcome(shared, &message);
-            json!({"success": greeted, "error": (!greeted).then_some("Invalid passkey for client.")})
-        } else if message["type"] == "keepAlive" {
-            json!({"type": "keepAliveAck"})
-        } else if message["type"] != "rpcCall" {
-            json!({"type": "communicationWarning", "warning": "Only rpcCall is simulated."})
+            Some(json!({"success": greeted, "error": (!greeted).then_some("Invalid passkey for client.")}))
         } else {
-            shared.see(SeenRequest {
-                method: "RPC".into(),
-                path: message["endpoint"].as_str().unwrap_or_default().to_owned(),
-                headers: HeaderMap::new(),
-                body: message["parameter"].clone(),
-                at: Instant::now(),
-            });
-            answer(shared, namespace, &message)
+            match message["type"].as_str().unwrap_or_default() {
+                "keepAlive" => Some(json!({"type": "keepAliveAck"})),
+                "rpcCall" => {
+                    see(shared, &message, "parameter");
+                    Some(answer(shared, namespace, &message))
+                }
+                "channelCreate" => {
+                    see(shared, &message, "creationParameter");
+                    loads.begin(shared, namespace, &message, &says)
+                }
+                "channelSend" => {
+                    loads.cancel(shared, &message);
+                    None
+                }
+                "channelAck" | "communicationWarning" => None,
+                other => Some(json!({"type": "communicationWarning", "warning": format!("{other} is not simulated")})),
+            }
         };
-        if socket.send(Message::text(answer.to_string())).await.is_err() || !greeted {
+        if let Some(answer) = answer
+            && socket.send(Message::text(answer.to_string())).await.is_err()
+        {
+            return;
+        }
+        if !greeted {
             return;
         }
     }
+}
+
+fn see(shared: &Shared, message: &Value, parameter: &str) {
+    shared.see(SeenRequest {
+        method: "RPC".into(),
+        path: message["endpoint"].as_str().unwrap_or_default().to_owned(),
+        headers: HeaderMap::new(),
+        body: message[parameter].clone(),
+        at: Instant::now(),
+    });
 }
 
 /// The first message shows the two halves of the token `sk-lm-IDENTIFIER:PASSKEY`; without one any pair will do.
@@ -130,9 +164,12 @@ fn answer(shared: &Shared, namespace: Namespace, call: &Value) -> Value {
         (Namespace::Llm | Namespace::Embedding, "getInstanceProcessingState") => {
             processing_state(shared, namespace, &call["parameter"])
         }
+        (Namespace::Llm | Namespace::Embedding, "unloadModel") => unload(shared, &call["parameter"]),
         (_, other) => Err(format!("Unknown endpoint: {other}")),
     };
     match result {
+        // Nothing, which is not null.
+        Ok(Value::Null) => json!({"type": "rpcResult", "callId": call["callId"]}),
         Ok(result) => json!({"type": "rpcResult", "callId": call["callId"], "result": result}),
         Err(title) => {
             json!({"type": "rpcError", "callId": call["callId"], "error": {"title": title, "rootTitle": title}})
@@ -144,7 +181,7 @@ fn version(shared: &Shared) -> &'static str {
     if shared.options.lm_studio.v0_only { "0.3.30" } else { "0.4.2" }
 }
 
-fn list_loaded(shared: &Shared, namespace: Namespace) -> Value {
+pub(super) fn list_loaded(shared: &Shared, namespace: Namespace) -> Value {
     let (now, wall) = (Instant::now(), SystemTime::now());
     let mut shelf = shared.shelf();
     shelf.settle(now);
@@ -152,35 +189,45 @@ fn list_loaded(shared: &Shared, namespace: Namespace) -> Value {
         let model = shelf.model(&instance.key).filter(|model| namespace.is_of(model))?;
         let used = wall - now.saturating_duration_since(instance.last_used);
         let used = used.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        let mut row = json!({
-            "type": v1_type(model.kind),
-            "format": match format_of(model) {
-                "gguf" => "gguf",
-                _ => "safetensors",
-            },
-            "displayName": model.key,
-            "publisher": publisher(model),
-            "path": model.key,
-            "sizeBytes": model.size_bytes,
-            "indexedModelIdentifier": model.key,
-            "deviceIdentifier": null,
-            "maxContextLength": model.max_context,
-            "architecture": model.arch,
-            "identifier": instance.id,
-            "modelKey": instance.key,
-            "instanceReference": reference(instance),
-            "ttlMs": instance.ttl().map(|ttl| ttl.as_millis() as u64),
-            // Null says that it is in use.
-            "lastUsedTime": (instance.busy == 0).then_some(used),
-            "contextLength": instance.context,
-        });
-        if namespace == Namespace::Llm {
-            row["vision"] = json!(model.kind == ModelType::Vlm);
-            row["trainedForToolUse"] = json!(true);
-        }
+        let mut row = info(model);
+        row["identifier"] = json!(instance.id);
+        row["instanceReference"] = json!(reference(instance));
+        row["ttlMs"] = json!(instance.ttl().map(|ttl| ttl.as_millis() as u64));
+        // Null says that it is in use.
+        row["lastUsedTime"] = json!((instance.busy == 0).then_some(used));
+        row["contextLength"] = json!(instance.context);
         Some(row)
     };
     shelf.instances.iter().filter(|instance| instance.loaded(now)).filter_map(row).collect()
+}
+
+/// What is told of a model, loaded or not.
+pub(super) fn info(model: &Model) -> Value {
+    let mut info = json!({
+        "type": v1_type(model.kind),
+        "modelKey": model.key,
+        "format": if format_of(model) == "gguf" { "gguf" } else { "safetensors" },
+        "displayName": model.key,
+        "publisher": publisher(model),
+        "path": model.key,
+        "sizeBytes": model.size_bytes,
+        "indexedModelIdentifier": model.key,
+        "deviceIdentifier": null,
+        "maxContextLength": model.max_context,
+        "architecture": model.arch,
+    });
+    if model.kind != ModelType::Embeddings {
+        info["vision"] = json!(model.kind == ModelType::Vlm);
+        info["trainedForToolUse"] = json!(true);
+    }
+    info
+}
+
+fn unload(shared: &Shared, parameter: &Value) -> Result<Value, String> {
+    let id = parameter["identifier"].as_str().unwrap_or_default();
+    let gone = shared.shelf().unload_instance(id, UnloadCause::Ejected, Instant::now());
+    shared.note_change();
+    if gone { Ok(Value::Null) } else { Err(format!("Cannot find a loaded model with the identifier \"{id}\"")) }
 }
 
 fn processing_state(shared: &Shared, namespace: Namespace, parameter: &Value) -> Result<Value, String> {
@@ -205,7 +252,11 @@ fn processing_state(shared: &Shared, namespace: Namespace, parameter: &Value) ->
     }
 }
 
-/// Another for each load, also where the identifier is the same.
 fn reference(instance: &Instance) -> String {
-    format!("instance-{}", instance.number)
+    reference_of(instance.number)
+}
+
+/// Another for each load, also where the identifier is the same.
+pub(super) fn reference_of(number: u64) -> String {
+    format!("instance-{number}")
 }

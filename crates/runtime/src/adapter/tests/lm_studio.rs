@@ -11,7 +11,7 @@ use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::*;
-use crate::adapter::News;
+use crate::adapter::{LoadFailureKind, News};
 use crate::{Activity, Doing, KeepingWarm, Untold};
 
 /// What the WebSocket answers.
@@ -23,6 +23,8 @@ struct Socket {
     heard: Vec<Value>,
     /// Whether it closes on the next question.
     closes: bool,
+    /// Whether it closes when it is asked for a load.
+    mute: bool,
 }
 
 type Shared = Arc<Mutex<Socket>>;
@@ -71,6 +73,10 @@ async fn speak(client: TcpStream, socket: Shared) {
                         json!({ "type": "rpcError", "callId": message["callId"], "error": { "title": "not found" } })
                     }
                 },
+                Some("loadModel") if socket.mute => return,
+                Some("loadModel") => {
+                    json!({ "type": "channelError", "channelId": message["channelId"], "error": { "title": "unknown" } })
+                }
                 Some(other) => panic!("{other}"),
             }
         };
@@ -171,6 +177,33 @@ async fn without_its_websocket_all_else_is_known() {
     let can = adapter.capabilities();
     assert!(can.loads && can.keeping_warm == KeepingWarm::Free && can.cannot_tell.contains(&Untold::Activity));
     assert!(timeout(Duration::from_millis(300), adapter.news()).await.is_err(), "it is not missed");
+}
+
+fn loads(simulator: &Simulator) -> u32 {
+    simulator.control().state().models[0].loads
+}
+
+#[tokio::test]
+async fn without_loads_over_its_websocket_it_loads_over_rest() {
+    for mute in [false, true] {
+        let (simulator, socket, adapter) = with_a_model(Value::Null).await;
+        next_activity(&*adapter).await;
+        socket.lock().unwrap().mute = mute;
+        let before = loads(&simulator);
+        let order = || LoadOrder { key: "m".into(), context: Some(4096), embedding: false };
+        let first = adapter.load(order()).await;
+        if mute {
+            // Whether that was begun nobody knows: whoever asked looks first.
+            assert_eq!(first.unwrap_err().kind, LoadFailureKind::Passing);
+            assert_eq!(loads(&simulator), before);
+            assert!(adapter.load(order()).await.unwrap().stays);
+        } else {
+            assert!(first.unwrap().stays);
+        }
+        assert_eq!(loads(&simulator), before + 1);
+        let asked = simulator.requests();
+        assert_eq!(asked.iter().filter(|request| request.path == "/api/v1/models/load").count(), 1);
+    }
 }
 
 struct Home(PathBuf);
