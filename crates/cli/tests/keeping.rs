@@ -178,7 +178,7 @@ async fn the_first_request_waits_for_what_the_servers_tell_of_themselves() {
 /// With looks an hour apart, what is seen of LM Studio is seen by its WebSocket.
 #[tokio::test]
 async fn what_lm_studio_does_and_unloads_is_seen_between_two_looks() {
-    let models = ["lmstudio", "--model", "minimax-m2.1-gs32:0", "--model", "qwen3-8b:0", "--word-delay", "200ms"];
+    let models = ["lmstudio", "--model", "minimax-m2.1-gs32:0", "--model", "qwen3-8b:3000", "--word-delay", "200ms"];
     let local = SimulatorProcess::start(&models);
     let settings = SETTINGS.replace(r#"poll: "1s""#, r#"poll: "1h""#);
     let setup = Setup::new(&configuration(&local.address, None), &settings);
@@ -200,6 +200,11 @@ async fn what_lm_studio_does_and_unloads_is_seen_between_two_looks() {
     assert_eq!(minimax(&state)["state"]["reason"], "likely ejected by a person");
     let notice = &state["notices"][0];
     assert!(notice["body"].as_str().unwrap().contains("it has no idle timer, was idle"), "{notice}");
+
+    let output = setup.run(&["load", "Qwen", "--watch", "--json"]);
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let percent = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).unwrap()["percent"].as_u64());
+    assert!(percent.max().is_some_and(|percent| percent > 20), "{lines}");
 
     // Without it the rest goes on as before, and what is not told is said.
     let local = SimulatorProcess::start(&["lmstudio", "--model", "minimax-m2.1-gs32:0", "--no-websocket"]);
@@ -259,7 +264,9 @@ async fn the_memory_limit_and_the_policies_of_the_settings_are_followed() {
 
 #[tokio::test]
 async fn a_load_is_watched_and_its_time_known_after_a_restart() {
-    let local = SimulatorProcess::start(&["lmstudio", "--model", "minimax-m2.1-gs32:0", "--model", "qwen3-8b:3000"]);
+    let models = ["--model", "minimax-m2.1-gs32:0", "--model", "qwen3-8b:3000"];
+    // Else LM Studio itself would tell how far it has come.
+    let local = SimulatorProcess::start(&[&["lmstudio", "--no-websocket"][..], &models].concat());
     let setup = Setup::new(&configuration(&local.address, None), SETTINGS);
     let serving = setup.serve();
     setup.wait_for("the first look", |state| qwen(state)["state"]["kind"] == "cold");
