@@ -86,7 +86,7 @@ export function stateWords(model: ModelSummary, now: number): StateWords {
     case 'warm':
       return { text: warmWords(model), tone: contextIsShort(model) ? 'warning' : 'good' }
     case 'loading':
-      return { text: loadingWords(state, now), tone: 'busy', progress: loadingProgress(state, now) }
+      return { text: loadingWords(model, state, now), tone: 'busy', progress: loadingProgress(model, state, now) }
     case 'cold':
       return { text: state.reason ? `cold: ${state.reason}` : 'cold: not in memory', tone: 'quiet' }
     case 'missing':
@@ -266,15 +266,17 @@ function warmWords(model: ModelSummary): string {
   return 'warm'
 }
 
-function loadingWords(state: Extract<ModelState, { kind: 'loading' }>, now: number): string {
+function loadingWords(model: ModelSummary, state: Extract<ModelState, { kind: 'loading' }>, now: number): string {
+  const done = model.progress === null ? 'loading' : `loading, ${model.progress}%`
   const soFar = elapsed(now - state.since)
-  if (state.expected === null) return `loading, ${soFar}`
+  if (state.expected === null) return `${done}, ${soFar}`
   const usual = elapsed(Math.ceil(state.expected / 1_000) * 1_000)
-  return now - state.since <= state.expected ? `loading, ${soFar} of about ${usual}` : `loading, ${soFar}, usually about ${usual}`
+  return now - state.since <= state.expected ? `${done}, ${soFar} of about ${usual}` : `${done}, ${soFar}, usually about ${usual}`
 }
 
-/** Never quite full: only the runtime knows when a load is done. */
-function loadingProgress(state: Extract<ModelState, { kind: 'loading' }>, now: number): number | null {
+/** By the runtime's word, else by the time: then never quite full, for only the runtime knows when a load is done. */
+function loadingProgress(model: ModelSummary, state: Extract<ModelState, { kind: 'loading' }>, now: number): number | null {
+  if (model.progress !== null) return model.progress / 100
   if (!state.expected) return null
   return Math.min(0.97, Math.max(0, (now - state.since) / state.expected))
 }
@@ -282,7 +284,7 @@ function loadingProgress(state: Extract<ModelState, { kind: 'loading' }>, now: n
 function stateClause(model: ModelSummary, now: number): string {
   const { state } = model
   if (model.barred !== null) return `not asked (${model.barred})`
-  if (state.kind === 'loading') return loadingWords(state, now)
+  if (state.kind === 'loading') return loadingWords(model, state, now)
   if (state.kind === 'cold' && state.reason) return `cold (${state.reason})`
   if (state.kind === 'unreachable') return `unreachable (${state.reason})`
   return stateWord(state)

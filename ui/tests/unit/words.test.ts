@@ -27,6 +27,14 @@ describe('a model’s state', () => {
     else expect(said.progress).toBe(progress)
   })
 
+  test('how far a load has come is the runtime’s word where it tells', () => {
+    const loading: ModelState = { kind: 'loading', since: NOW - 12_000, expected: 30_000 }
+    const said = words.stateWords(states.minimax(loading, { progress: 70 }), NOW)
+    expect([said.text, said.progress]).toEqual(['loading, 70%, 12 s of about 30 s', 0.7])
+    const untimed = words.stateWords(states.minimax({ ...loading, expected: null }, { progress: 3 }), NOW)
+    expect([untimed.text, untimed.progress]).toEqual(['loading, 3%, 12 s', 0.03])
+  })
+
   test('less context than configured is a warning; an unknown size is not made up', () => {
     const warm: ModelState = { kind: 'warm', since: 1 }
     const short = words.stateWords(states.minimax(warm, { loadedContext: 32_768 }), NOW)
