@@ -25,6 +25,9 @@ const WAKING: Duration = Duration::from_secs(15);
 /// The same for trouble that says nothing about the model.
 const LEAST_OTHER: Duration = Duration::from_secs(1);
 
+/// Between two looks that ask for everything, while nothing happens: LM Studio writes a line to its log for each question.
+const EVERYTHING: Duration = Duration::from_secs(30);
+
 /// Whether the runtime answers.
 #[derive(Debug)]
 pub(super) enum Link {
@@ -64,6 +67,8 @@ pub(super) struct Looks {
     wished: Option<Instant>,
     /// Whether the next one asks for everything.
     full: bool,
+    /// When the last one of that sort began.
+    everything: Option<Instant>,
     /// Something may just be happening: look at the fast pace until then.
     alert: Option<Instant>,
     silences: u32,
@@ -87,6 +92,7 @@ impl Looks {
             steady: now,
             wished: None,
             full: true,
+            everything: None,
             alert: None,
             silences: 0,
             woke: None,
@@ -177,6 +183,9 @@ impl Track {
         self.looks.last = Some(now);
         self.looks.wished = None;
         self.looks.full = false;
+        if depth == Depth::Full {
+            self.looks.everything = Some(now);
+        }
         self.out.push(Effect::Look(depth));
     }
 
@@ -242,7 +251,8 @@ impl Track {
         let (pace, full) = match &self.link {
             Link::Down { .. } => (AWAY.min(poll), true),
             Link::Up if alert || loading => (FAST.min(poll), false),
-            _ => (poll, true),
+            Link::Up => (poll, self.looks.everything.is_none_or(|at| now.duration_since(at) >= EVERYTHING)),
+            Link::Unknown | Link::Rejected { .. } => (poll, true),
         };
         self.looks.steady = (began + pace).max(now + LEAST.min(poll));
         self.looks.full |= full;
