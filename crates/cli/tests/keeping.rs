@@ -147,11 +147,8 @@ async fn a_wrong_token_of_lm_studio_is_no_light() {
     let config = configuration(&local.address, None);
     let setup = Setup::new(&config, SETTINGS);
     let _serving = setup.serve();
-    let state = setup.json(&["status", "--json"]);
-    assert_eq!(
-        (&state["light"], &state["status"]),
-        (&json!("trouble"), &json!("MiniMax · its server refuses the key"))
-    );
+    let state = setup.wait_for("trouble", |state| state["light"] == "trouble");
+    assert_eq!(state["status"], "MiniMax · its server refuses the key");
     let written = config.replace(r#"apiKey: "lmstudio""#, &format!("apiKey: '{key}'"));
     assert_ne!(written, config);
     std::fs::write(setup.config(), written).unwrap();
@@ -163,7 +160,7 @@ async fn a_wrong_token_of_lm_studio_is_no_light() {
 /// LM Studio would load for the request what the keeper loads by itself, and have it twice.
 #[tokio::test]
 async fn the_first_request_waits_for_what_the_servers_tell_of_themselves() {
-    let slow = r#"{"fault":"slow-first-byte","ms":100,"path":"*"}"#;
+    let slow = r#"{"fault":"slow-first-byte","ms":60,"path":"*"}"#;
     let local = SimulatorProcess::start(&["lmstudio", "--model", "minimax-m2.1-gs32:1000", "--fault", slow]);
     let setup = Setup::new(&configuration(&local.address, None), SETTINGS);
     let serving = setup.serve();
@@ -173,6 +170,43 @@ async fn the_first_request_waits_for_what_the_servers_tell_of_themselves() {
     let state: Value = client.get(format!("{}/_sim/state", local.control)).send().await.unwrap().json().await.unwrap();
     let minimax = &state["models"][0];
     assert_eq!((&minimax["loads"], &minimax["instances"][0]["explicit"]), (&json!(1), &json!(true)), "{state}");
+}
+
+/// Each waits for its turn, and none meets the end of the other's model.
+#[tokio::test]
+async fn requests_for_more_models_than_may_be_in_memory_take_turns() {
+    let models = ["lmstudio", "--model", "minimax-m2.1-gs32:300", "--model", "qwen3-8b:300", "--word-delay", "5ms"];
+    let local = SimulatorProcess::start(&models);
+    let settings = SETTINGS.replace(r#"poll: "1s""#, r#"poll: "1s", maxModels: 1"#);
+    let setup = Setup::new(&configuration(&local.address, None), &settings);
+    let serving = setup.serve();
+    let client = reqwest::Client::new();
+    for round in 0..4 {
+        let (one, other) = tokio::join!(serving.stream(&client, "MiniMax"), serving.stream(&client, "Qwen"));
+        for (answer, name) in [(one, "minimax"), (other, "qwen3")] {
+            let status = answer.status();
+            let body = answer.text().await.unwrap();
+            assert!(status.is_success() && support::text(&support::events(&body)).contains(name), "{round}: {body}");
+        }
+    }
+}
+
+/// What is seen to have gone under a request is loaded again for it, with the configuration's context.
+#[tokio::test]
+async fn a_model_without_a_policy_that_crashes_under_a_request_is_loaded_for_it() {
+    let models = ["lmstudio", "--model", "minimax-m2.1-gs32:0", "--model", "qwen3-8b:300"];
+    let local = SimulatorProcess::start(&models);
+    let setup = Setup::new(&configuration(&local.address, None), SETTINGS);
+    let serving = setup.serve();
+    setup.json(&["load", "Qwen", "--json"]);
+    let client = reqwest::Client::new();
+    let crash = json!({"fault": "unload", "after": 0, "cause": "crash", "times": 1, "model": "qwen3-8b"});
+    client.post(format!("{}/_sim/faults", local.control)).json(&crash).send().await.unwrap();
+    let body = serving.stream(&client, "Qwen").await.text().await.unwrap();
+    assert!(support::text(&support::events(&body)).contains("qwen3"), "{body}");
+    let state: Value = client.get(format!("{}/_sim/state", local.control)).send().await.unwrap().json().await.unwrap();
+    let instance = &state["models"][1]["instances"][0];
+    assert_eq!((&instance["explicit"], &instance["context"]), (&json!(true), &json!(40960)), "{state}");
 }
 
 /// With looks an hour apart, what is seen of LM Studio is seen by its WebSocket.

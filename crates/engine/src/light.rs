@@ -156,9 +156,12 @@ fn hosted_answered_since(loading: &ModelSummary, last: Option<&ServedRequest>) -
     last.is_some_and(|request| request.started >= since && request.location == Some(Location::Hosted))
 }
 
-/// Whether nobody could serve the last request, this model tried and among those that failed.
+/// Whether nobody could serve the last request, this model tried and among those that failed; and it was not loaded since.
 fn failed(last: Option<&ServedRequest>, model: &ModelSummary) -> bool {
     last.is_some_and(|request| {
+        if matches!(model.state, ModelState::Warm { since } if since > request.started.saturating_add(request.total)) {
+            return false;
+        }
         request.outcome == RequestOutcome::Failed && request.passed_over.iter().any(|tried| tried.model == model.model)
     })
 }
@@ -301,6 +304,9 @@ mod tests {
         check(&[&hosted(0)], Some(&failed), Light::Trouble, "Sonnet · failed the last request");
         let good = served(2, Some(Location::Hosted), RequestOutcome::Served);
         check(&[&hosted(0)], Some(&good), Light::Hosted, "Sonnet · hosted");
+        let warm = |since| ModelSummary { model: hosted(0).model, ..local(ModelState::Warm { since }) };
+        check(&[&warm(1)], Some(&failed), Light::Trouble, "MiniMax · failed the last request");
+        check(&[&warm(3)], Some(&failed), Light::Warm, "MiniMax · warm · 196k context");
     }
 
     #[test]

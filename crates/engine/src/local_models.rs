@@ -45,6 +45,10 @@ impl LocalModels for KeptModels {
         }
     }
 
+    fn why_cold(&self, model: &ModelRef) -> Option<String> {
+        self.states.borrow().models.get(model)?.load_failed.clone()
+    }
+
     fn loaded_context(&self, model: &ModelRef) -> Option<u64> {
         self.states.borrow().models.get(model)?.loaded_context
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use pilotlight_config::settings_store::SettingsStore;
 use pilotlight_config::store::ConfigStore;
 use pilotlight_config::{ConfigLocation, Home};
-use pilotlight_gateway::Gateway;
+use pilotlight_gateway::{Gateway, Routes};
 use pilotlight_ledger::Ledger;
 use pilotlight_runtime::{Keeper, KeeperOptions};
 use pilotlight_wire::Secret;
@@ -130,6 +130,7 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
     };
     let editor = Editor::new(config.clone(), options.environment.clone(), settings.watch(), states.clone());
     let notice_log = NoticeLog::default();
+    tokio::spawn(follow_routes(gateway.clone(), routes.clone(), stop.clone()));
     tokio::spawn(tell_of_sleep(gateway.clone(), notice_log.clone(), stop.clone()));
     let commands = Commands {
         config: config.clone(),
@@ -198,6 +199,14 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
         reducer_stop,
         claim: Mutex::new(Some(claim)),
     })
+}
+
+/// Lets the gateway see each change of the routes when it happens: a cool-down that is over by it must not show until a
+/// request comes.
+async fn follow_routes(gateway: Gateway, mut routes: watch::Receiver<Arc<Routes>>, stop: CancellationToken) {
+    while let Some(Ok(())) = stop.run_until_cancelled(routes.changed()).await {
+        gateway.follow_routes();
+    }
 }
 
 fn claim(home: &Home) -> Result<Claim, StartError> {

@@ -79,6 +79,7 @@ mod tests {
             progress: None,
             kept_warm: false,
             given_up: false,
+            load_failed: None,
             manageable: true,
             instances: Vec::new(),
             problem: None,

@@ -15,7 +15,7 @@ use crate::breaker::{Admission, Breaker};
 use crate::code::Code;
 use crate::cooldown::{Cause, Scope, rest};
 use crate::events::Event;
-use crate::routes::Target;
+use crate::routes::{Routes, Target};
 use crate::verdict::Miss;
 
 /// An upstream that is left alone.
@@ -239,6 +239,15 @@ impl Health {
                 standings.remove(&key);
             }
         }
+    }
+
+    /// Forgets those whose address or key is another by now, or that are not configured any longer.
+    pub fn follow(&self, routes: &Routes) {
+        let mut standings = self.standings();
+        standings.retain(|at, standing| {
+            routes.targets.iter().any(|target| keys(target).contains(at) && self.print(target) == standing.print)
+        });
+        self.publish(&standings);
     }
 
     /// So much time passed that was not counted.

@@ -70,6 +70,23 @@ async fn a_rate_limit_rests_one_model_for_as_long_as_it_says() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn with_another_key_in_the_routes_nothing_is_left_of_it() {
+    let stage = stage();
+    let (one, other) = (hosted("h/one", "k"), hosted("x/other", "k"));
+    let _ = stage.health.failed(&one, &status(401, None));
+    let _ = stage.health.failed(&other, &status(429, Some("20")));
+    assert_eq!(stage.causes(), ["unauthorized", "rate-limited"]);
+    let routes = |key: &str| Routes {
+        targets: vec![Arc::new(hosted("h/one", key)), Arc::new(other.clone())],
+        ..Routes::default()
+    };
+    stage.health.follow(&routes("k"));
+    assert_eq!(stage.causes().len(), 2);
+    stage.health.follow(&routes("new"));
+    assert_eq!(stage.causes(), ["rate-limited"], "before any request has asked it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn its_time_passes_while_the_machine_sleeps() {
     let mut stage = stage();
     let (one, other) = (hosted("h/one", "k"), hosted("x/other", "k"));

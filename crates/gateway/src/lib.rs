@@ -155,6 +155,11 @@ impl Gateway {
         self.inner.health.forget(provider)
     }
 
+    /// The routes are others: forgets the breakers and cool-downs of upstreams whose address or key has changed.
+    pub fn follow_routes(&self) {
+        self.inner.health.follow(&self.inner.routes.borrow());
+    }
+
     /// The machine slept: cool-downs and breakers go on meanwhile, since they are promises of the calendar's time.
     pub fn slept(&self, slept: std::time::Duration) {
         self.inner.health.slept(slept);

@@ -12,6 +12,11 @@ pub trait LocalModels: Send + Sync + 'static {
     /// A request needs it: a load is started if none is under way. `insist` says that the request waits for it, so that
     /// it is loaded even if a person has ejected it.
     fn want(&self, model: &ModelRef, insist: bool);
+    /// Why a model that is not in memory was not loaded although it was wished for; none where nothing stands in its
+    /// way.
+    fn why_cold(&self, _model: &ModelRef) -> Option<String> {
+        Some("its load ended without the model being there".to_owned())
+    }
     /// Counts up whenever the readiness of any model may have changed.
     fn changed(&self) -> watch::Receiver<u64>;
     /// A request saw it fail.

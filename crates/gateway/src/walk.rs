@@ -374,7 +374,10 @@ impl Walk<'_> {
             local.trouble(&target.model, trouble, &miss.detail);
         }
         let seen = self.misses.iter().filter(|(other, _)| other.model == target.model).count();
-        if matches!(miss.code, Code::NotLoaded | Code::Unloaded | Code::Crashed) && seen < SECOND_CHANCES {
+        // One that answers for another is there, and it is not.
+        let absent = matches!(miss.code, Code::NotLoaded | Code::Unloaded | Code::Crashed)
+            || miss.code == Code::WrongModel && target.managed;
+        if absent && seen < SECOND_CHANCES {
             local.want(&target.model, false);
             self.loading.push(Late { target: target.clone(), denied: true });
         }
@@ -387,7 +390,7 @@ impl Walk<'_> {
         let begun = Instant::now();
         let (deadline, grace) = (begun + timing.load, begun + timing.cold_grace);
         let mut settled = !denied;
-        let mut was_loading = false;
+        let (mut was_loading, mut unwanted) = (false, true);
         self.exchange.waiting.set(target);
         self.record.phase(&target.model, Phase::Loading);
         local.want(&target.model, true);
@@ -399,10 +402,17 @@ impl Walk<'_> {
                 Readiness::Ready | Readiness::Unknown if settled => return Ok(()),
                 Readiness::Ready | Readiness::Unknown => until = begun + timing.settle,
                 Readiness::Loading { .. } => (was_loading, settled) = (true, true),
-                Readiness::Cold if was_loading => {
-                    return Err(Miss::new(Code::LoadFailed, "its load ended without the model being there"));
+                Readiness::Cold => {
+                    if let Some(why) = local.why_cold(&target.model).filter(|_| was_loading) {
+                        return Err(Miss::new(Code::LoadFailed, why));
+                    }
+                    if std::mem::take(&mut unwanted) || was_loading {
+                        // It was wished for while it was taken to be in memory, or another has taken its turn.
+                        local.want(&target.model, true);
+                    }
+                    let grace = if was_loading { Instant::now() + timing.cold_grace } else { grace };
+                    (until, settled, was_loading) = (grace, true, false);
                 }
-                Readiness::Cold => (until, settled) = (grace, true),
                 Readiness::Missing => return Err(Miss::new(Code::Missing, "its runtime does not have it")),
                 Readiness::Unreachable(why) => return Err(Miss::new(Code::Unreachable, why)),
             }

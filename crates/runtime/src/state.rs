@@ -43,6 +43,8 @@ pub struct LocalModel {
     /// Whether the keeper gave up, since it would not stay. Until a person or a request that nobody else can answer
     /// loads it, or [`crate::Keeper::retry`].
     pub given_up: bool,
+    /// Why its last load failed, until one is done. None while it only waits for its turn.
+    pub load_failed: Option<String>,
     /// Whether it can be loaded and unloaded from here.
     pub manageable: bool,
     /// The runtime's names for what is in memory of it; more than one means that it is there more than once.

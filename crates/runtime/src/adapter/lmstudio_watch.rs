@@ -164,7 +164,10 @@ impl Task {
                 });
             }
             sleep(again).await;
-            again = (again * 2).min(AGAIN.1);
+            // One that was there comes back.
+            if self.publish.borrow().version.is_none() {
+                again = (again * 2).min(AGAIN.1);
+            }
         }
     }
 

@@ -25,7 +25,7 @@ impl Track {
         let Some(at) = self.find(model) else { return };
         let model = &mut self.models[at];
         let insist = insist || model.wanted.is_some_and(|wanted| wanted.insist && now < wanted.until);
-        if !model.is_warm() {
+        if !model.is_warm() || model.unloading {
             model.wanted = Some(Wanted { until: now + WANTED, insist });
         }
     }
@@ -131,7 +131,9 @@ impl Track {
                 }
             }
             // Somebody was faster: the next look tells how that ends.
-            LoadOutcome::AlreadyThere if !model.is_warm() => model.load = Load::Theirs { since },
+            LoadOutcome::AlreadyThere if !model.is_warm() => {
+                model.load = Load::Theirs { since, seen: false };
+            }
             LoadOutcome::AlreadyThere => {
                 if std::mem::take(&mut model.asked) {
                     model.let_go();
@@ -279,14 +281,16 @@ impl Track {
             .models
             .iter()
             .filter(move |model| up && matches!(model.place, Place::Cold { .. }) && model.no_room.is_none());
-        cold.filter_map(move |model| model.may_load_from(now))
+        let waits = self.models.iter().any(|model| matches!(model.load, Load::Queued { .. }));
+        let fresh = self.models.iter().filter(move |_| waits).filter_map(move |model| model.fresh_until(now));
+        cold.filter_map(move |model| model.may_load_from(now)).chain(fresh)
     }
 
     fn start_load(&mut self, at: usize, now: Instant) {
         let known_cold = matches!(self.link, Link::Up) && matches!(self.models[at].place, Place::Cold { .. });
         let model = &mut self.models[at];
         model.load = Load::Ours { since: now };
-        model.wanted = None;
+        model.awaited = model.wanted.take().is_some_and(|wanted| wanted.insist && now < wanted.until);
         let wish = LoadWish {
             model: model.watched.model.clone(),
             upstream_id: model.watched.upstream_id.clone(),
@@ -350,12 +354,12 @@ impl Track {
             return;
         }
         let after = match model.load {
-            Load::Ours { since } | Load::Theirs { since } => {
+            Load::Ours { since } | Load::Theirs { since, seen: true } => {
                 let took = now.duration_since(since);
                 model.took(took);
                 Some(took)
             }
-            Load::Queued { .. } | Load::None => None,
+            Load::Theirs { seen: false, .. } | Load::Queued { .. } | Load::None => None,
         };
         if !model.load.is_ours() {
             model.load = Load::None;

@@ -373,7 +373,7 @@ impl Track {
         if matches!(up.load, Load::Theirs { .. }) {
             return;
         }
-        up.load = Load::Theirs { since: now };
+        up.load = Load::Theirs { since: now, seen: true };
         if !matches!(up.place, Place::Cold { .. }) {
             up.place = Place::Cold { reason: None };
         }

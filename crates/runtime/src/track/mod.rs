@@ -233,11 +233,12 @@ impl Track {
                 size_bytes: model.details.size_bytes,
                 stay: model.stay(),
                 last_used: model.used(),
-                activity: model.details.activity,
+                activity: model.details.activity.filter(|_| matches!(self.link, Link::Up)),
                 progress: model.details.progress.filter(|_| model.load.is_under_way()),
                 given_up: matches!(model.hold, Some(Hold::Lost { .. })),
                 kept_warm: model.watched.keep_warm.now() && model.hold.is_none() && self.manageable,
                 manageable: self.manageable,
+                load_failed: model.backoff.message.clone(),
                 instances: model.details.instances.clone(),
                 problem: match &self.link {
                     // Else a model that nobody can use would look like one of a server that only lists names.
@@ -253,6 +254,8 @@ impl Track {
         match (&self.link, &model.place) {
             (Link::Down { detail, .. }, _) => Warmth::Unreachable { reason: detail.clone() },
             (Link::Unknown | Link::Rejected { .. }, _) => Warmth::Unknown,
+            // A request would meet its end.
+            (Link::Up, Place::Warm { .. }) if model.unloading => Warmth::Cold { reason: None },
             (Link::Up, Place::Warm { since }) => Warmth::Warm { since: *since },
             (Link::Up, place) => match (model.load.since(), place) {
                 (Some(since), _) => Warmth::Loading { since, expected: model.expected() },

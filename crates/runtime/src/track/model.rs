@@ -52,6 +52,8 @@ pub(super) struct Model {
     pub(super) stuck: Option<Instant>,
     /// Why the policy cannot load it: the limit leaves no room.
     pub(super) no_room: Option<String>,
+    /// Whether its last load was for a request that waits for it.
+    pub(super) awaited: bool,
     /// A request wants it.
     pub(super) wanted: Option<Wanted>,
     /// Why the keeper leaves it cold.
@@ -96,6 +98,8 @@ pub(super) enum Load {
     /// Somebody else is loading it.
     Theirs {
         since: Instant,
+        /// Whether it was seen to begin, so that its time is worth knowing.
+        seen: bool,
     },
 }
 
@@ -136,6 +140,8 @@ pub(super) struct Details {
     /// When it was last used, by the runtime's word.
     pub(super) used: Option<Instant>,
     pub(super) activity: Option<Activity>,
+    /// Since when it is known to do that.
+    pub(super) doing_since: Option<Instant>,
     /// How far its load has come, in percent.
     pub(super) progress: Option<u8>,
     /// Whether a server that only lists names has listed this one.
@@ -146,7 +152,7 @@ impl Load {
     pub(super) fn since(self) -> Option<Instant> {
         match self {
             Self::None => None,
-            Self::Queued { since, .. } | Self::Ours { since } | Self::Theirs { since } => Some(since),
+            Self::Queued { since, .. } | Self::Ours { since } | Self::Theirs { since, .. } => Some(since),
         }
     }
 
@@ -194,9 +200,17 @@ impl Details {
         self.leaves = steady(self.leaves, leaves);
         if seen.presence.occupies() {
             // Whoever tells it tells it with each look: what was at work when its runtime ceased to tell is not for ever.
-            self.activity = seen.activity;
+            self.does(seen.activity, now);
         }
         self.unlisted = false;
+    }
+
+    /// What it is doing.
+    pub(super) fn does(&mut self, activity: Option<Activity>, now: Instant) {
+        if self.activity.map(|before| before.doing) != activity.map(|activity| activity.doing) {
+            self.doing_since = Some(now);
+        }
+        self.activity = activity;
     }
 }
 
@@ -233,6 +247,7 @@ impl Model {
             makes_room: None,
             stuck: None,
             no_room: None,
+            awaited: false,
             wanted: None,
             hold: None,
             losses: Vec::new(),
@@ -319,8 +334,7 @@ impl Model {
         let seen = Evidence {
             asked_here: self.unloading || self.unload_asked,
             stays: self.stays,
-            busy: self.using.since.is_some_and(|began| began <= seen_warm)
-                || self.details.activity.is_some_and(|activity| activity.doing != Doing::Idle),
+            busy: self.using.since.is_some_and(|began| began <= seen_warm) || self.works_for_others(),
             trouble: trouble.map(|(trouble, detail, _)| (*trouble, detail.as_str())),
             departure: self.departure.as_ref(),
             idle: now.duration_since(self.used().map_or(since, |used| used.max(since))),
@@ -338,6 +352,13 @@ impl Model {
         let cause = classify(&seen);
         let evidence = in_words(&seen, &cause);
         (cause, evidence)
+    }
+
+    /// Whether it works, by its runtime's last word, which may be a second old: not what a request of ours that has ended
+    /// since had it do.
+    fn works_for_others(&self) -> bool {
+        let ours = self.using.last.is_some_and(|ended| self.details.doing_since.is_none_or(|since| since <= ended));
+        self.details.activity.is_some_and(|activity| activity.doing != Doing::Idle) && !ours
     }
 
     /// What a person should know.

@@ -17,6 +17,8 @@ use crate::{Cause, Doing, KeepWarm};
 const PEACE: Duration = Duration::from_secs(5 * 60);
 /// More in memory than allowed, by somebody else's load, is borne for this long after each model's last use.
 const BORNE: Duration = Duration::from_secs(60);
+/// A model that a request waits for stays at least this long: it is about to be asked.
+const FRESH: Duration = Duration::from_secs(2);
 /// How soon one that could not be taken out is tried again.
 const STUCK: Duration = Duration::from_secs(30);
 
@@ -166,7 +168,19 @@ impl Model {
             self.details.activity.is_some_and(|activity| activity.doing != Doing::Idle || activity.queued > 0);
         let stuck = self.stuck.is_some_and(|at| now.duration_since(at) < STUCK);
         let quiet = self.using.requests == 0 && !generating && !self.touching && !self.asked;
-        self.is_warm() && self.load == Load::None && quiet && !self.unloading && !stuck
+        self.is_warm()
+            && self.load == Load::None
+            && quiet
+            && !self.unloading
+            && !stuck
+            && self.fresh_until(now).is_none()
+    }
+
+    /// Until when it is left alone since it has just come for a request, which has not been answered yet.
+    pub(super) fn fresh_until(&self, now: Instant) -> Option<Instant> {
+        let Place::Warm { since } = self.place else { return None };
+        let served = self.using.last.is_some_and(|last| last > since);
+        Some(since + FRESH).filter(|until| *until > now && self.awaited && !served)
     }
 
     /// Who goes first: the weakest policy, then the longest unused.

@@ -139,6 +139,6 @@ impl Model {
         if was_busy || activity.doing != Doing::Idle {
             self.details.used = Some(now);
         }
-        self.details.activity = Some(activity);
+        self.details.does(Some(activity), now);
     }
 }

@@ -110,6 +110,26 @@ fn a_request_that_another_can_answer_takes_no_place_of_one_in_use() {
 }
 
 #[test]
+fn what_a_request_waited_for_is_not_taken_out_before_it_was_asked() {
+    let models = [kept("a", KeepWarm::No), kept("b", KeepWarm::No)];
+    let mut bench = limited(one(), &models, &[("a", Absent), ("b", Absent)]);
+    bench.want("a", true);
+    assert_eq!(bench.loads(), ["a"]);
+    bench.want("b", true);
+    bench.load_done("a", done());
+    assert_eq!(sent_away(&bench), [""; 0], "its request is on its way");
+    let due = bench.track.deadline(bench.now).unwrap();
+    assert!(due <= bench.now + SECOND * 2, "and it is thought of again without waiting for a look");
+    bench.now += SECOND * 2;
+    bench.act();
+    assert_eq!(sent_away(&bench), ["a"], "nobody has asked it");
+    assert!(matches!(bench.state("a"), Warmth::Cold { .. }), "a request would meet its end");
+    bench.want("a", true);
+    bench.unload_done("a", Ok(()));
+    assert_eq!(bench.loads(), ["b"]);
+}
+
+#[test]
 fn equal_policies_do_not_drive_each_other_out() {
     let models = [kept("a", KeepWarm::Always), kept("b", KeepWarm::Always)];
     let mut bench = limited(one(), &models, &[("a", Absent), ("b", Absent)]);
