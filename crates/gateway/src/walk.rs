@@ -388,7 +388,7 @@ impl Walk<'_> {
         let (local, timing) = (&self.exchange.gateway.local, self.exchange.timing());
         let mut changed = local.changed();
         let begun = Instant::now();
-        let (deadline, grace) = (begun + timing.load, begun + timing.cold_grace);
+        let (deadline, mut grace) = (begun + timing.load, begun + timing.cold_grace);
         let mut settled = !denied;
         let (mut was_loading, mut unwanted) = (false, true);
         self.exchange.waiting.set(target);
@@ -410,7 +410,9 @@ impl Walk<'_> {
                         // It was wished for while it was taken to be in memory, or another has taken its turn.
                         local.want(&target.model, true);
                     }
-                    let grace = if was_loading { Instant::now() + timing.cold_grace } else { grace };
+                    if was_loading {
+                        grace = Instant::now() + timing.cold_grace;
+                    }
                     (until, settled, was_loading) = (grace, true, false);
                 }
                 Readiness::Missing => return Err(Miss::new(Code::Missing, "its runtime does not have it")),
