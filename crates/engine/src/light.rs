@@ -32,8 +32,10 @@ pub(crate) fn show(
         (Some(model), _) if failed(last, model) => {
             (Light::Trouble, format!("{} · failed the last request", short_name(model)))
         }
-        // Nobody has asked it for an answer since, and it would refuse that as well.
-        (Some(model), _) if refuses_key(model) => {
+        // It would refuse a request as well, unless one has just shown that it does not.
+        (Some(model), _)
+            if refuses_key(model) && last.is_none_or(|last| last.served_by.as_ref() != Some(&model.model)) =>
+        {
             (Light::Trouble, format!("{} · its server refuses the key", short_name(model)))
         }
         (Some(model), _) if model.location == Location::Local => {
@@ -316,6 +318,9 @@ mod tests {
         let shown = show(true, &[&untold, &hosted(1)], &[], refuses, None, 0);
         assert_eq!((shown.light, shown.status.as_str()), (Light::Trouble, "MiniMax · its server refuses the key"));
         assert_eq!(show(true, &[&hosted(0), &untold], &[], refuses, None, 0).light, Light::Hosted);
+        let good = served(1, Some(Location::Local), RequestOutcome::Served);
+        let good = ServedRequest { served_by: Some(untold.model.clone()), ..good };
+        assert_eq!(show(true, &[&untold], &[], refuses, Some(&good), 0).light, Light::Warm, "only its listing");
         check(&[&untold], None, Light::Warm, "MiniMax · local · 196k context");
     }
 

@@ -17,8 +17,8 @@ use url::Url;
 /// To any answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
 
-/// Where it is, and how to introduce oneself.
-#[derive(Clone, Debug)]
+/// Where it is, and how to introduce oneself. Not to be shown: it holds the token.
+#[derive(Clone)]
 pub(super) struct Endpoint {
     address: String,
     hello: Value,
