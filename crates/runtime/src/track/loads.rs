@@ -383,6 +383,9 @@ impl Track {
         if missing {
             model.place = Place::Missing;
         }
+        if model.unloading {
+            return;
+        }
         if std::mem::take(&mut model.unload_asked) {
             let name = model.watched.model.clone();
             return self.answer_unload(&name, Ok(()));
@@ -399,7 +402,8 @@ impl Track {
         }
         let name = model.watched.model.clone();
         let asked = std::mem::take(&mut model.asked);
-        let unload = std::mem::take(&mut model.unload_asked);
+        // One under way answers for itself.
+        let unload = !model.unloading && std::mem::take(&mut model.unload_asked);
         // What a person asked for may still fail for a server that is known to be away: that is no news of the model.
         // And one that was seen in memory before its load failed was loaded, and went: the next look tells.
         if matches!(self.link, Link::Up) && !self.models[at].is_warm() {

@@ -38,6 +38,22 @@ fn an_instance_is_no_sign_of_warmth_while_we_load_and_a_loaded_state_is() {
 }
 
 #[test]
+fn an_unload_is_answered_when_it_is_done_although_the_load_before_it_fails() {
+    let mut bench = Bench::new(&[model("m")]);
+    bench.see(&[("m", Absent)]);
+    bench.see(&[("m", Loaded)]);
+    assert!(matches!(bench.state("m"), Warmth::Warm { .. }), "seen before its load was answered");
+    bench.effects.clear();
+    bench.unload("m");
+    bench.load_done("m", failed(LoadFailureKind::Passing, "it was unloaded while it was loading"));
+    let answered = |effect: &Effect| matches!(effect, Effect::AnswerUnload { answer: Ok(()), .. });
+    assert!(!bench.effects.iter().any(answered), "{:?}", bench.effects);
+    bench.unload_done("m", Ok(()));
+    assert!(bench.effects.iter().any(answered), "{:?}", bench.effects);
+    assert_eq!(bench.state("m"), Warmth::Cold { reason: Some(Cause::UnloadedHere) });
+}
+
+#[test]
 fn what_was_unloaded_before_its_load_was_answered_stays_unloaded() {
     let failed = LoadOutcome::Failed(LoadFailure::new(LoadFailureKind::Passing, "it went"));
     for outcome in [done(), LoadOutcome::AlreadyThere, failed] {
