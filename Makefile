@@ -43,7 +43,7 @@ test: ## The whole suite, as CI runs it
 	@scripts/setup test
 	@$(MAKE) --no-print-directory lint test-rust test-ui test-desktop
 
-test-runtimes: ## The keeper over real runtimes: llama-server, LiteLLM, and Ollama or LM Studio where they are
+test-runtimes: ## The keeper over real runtimes: llama-server, LiteLLM, and vLLM, Ollama or LM Studio where they are
 	@scripts/test-runtimes
 
 lint: ui/dist/index.html

@@ -426,10 +426,14 @@ fn of_occurrence(occurrence: &Occurrence, state: &AppState) -> Option<Telling> {
                 Some(hosted) => format!("{} answers meanwhile.", short_name(hosted)),
                 None => "Nothing else in the chain can answer.".to_owned(),
             };
+            let detail = match cause {
+                Cause::Crashed { .. } => String::new(), // It tells by itself what was seen of it.
+                _ => format!(" ({detail})"),
+            };
             notice(
                 NoticeKind::Unloaded,
                 format!("{provider} does not answer"),
-                format!("{} ({detail}). {next}", sentence(&cause.to_string())),
+                format!("{}{detail}. {next}", sentence(&cause.to_string())),
                 None,
             )
         }

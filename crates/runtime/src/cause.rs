@@ -106,6 +106,7 @@ pub(crate) fn in_words(seen: &Evidence<'_>, cause: &Cause) -> String {
         | Cause::MadeRoom { .. }
         | Cause::ServerStopped
         | Cause::AppQuit
+        | Cause::ProgramEnded
         | Cause::ServerHangs => String::new(),
     }
 }

@@ -101,6 +101,8 @@ pub enum Cause {
     ServerStopped,
     /// The runtime's application is gone.
     AppQuit,
+    /// The program of a server that is no application with a window is gone: stopped or crashed, which nothing tells.
+    ProgramEnded,
     /// The runtime's server is there, and says nothing.
     ServerHangs,
     /// Nothing was seen that would tell.
@@ -123,6 +125,7 @@ impl fmt::Display for Cause {
             }
             Self::ServerStopped => f.write_str("likely its server was stopped; the application is still open"),
             Self::AppQuit => f.write_str("likely the application was quit"),
+            Self::ProgramEnded => f.write_str("likely its program ended: it was stopped, or it crashed"),
             Self::ServerHangs => f.write_str("likely its server hangs: it is there, and says nothing"),
             Self::Unknown => f.write_str("the cause is not known"),
         }

@@ -139,8 +139,15 @@ impl Failure {
         if says(&["was unloaded", "model unloaded", "model reloaded", "has been unloaded"]) {
             return Meaning::Unloaded;
         }
-        // Ollama's words are of its runner, whose end breaks off its own request to it.
-        if says(&["has crashed", "model crashed", "(exit code:", "runner process has terminated", "unexpected eof"]) {
+        // Ollama's words are of its runner, whose end breaks off its own request to it; the last are vLLM's.
+        if says(&[
+            "has crashed",
+            "model crashed",
+            "(exit code:",
+            "runner process has terminated",
+            "unexpected eof",
+            "enginecore encountered an issue",
+        ]) {
             return Meaning::Crashed;
         }
         if says(&["failed to load", "model_load_failed", "insufficient system resources", "error loading model"]) {
@@ -250,6 +257,7 @@ mod tests {
             ("The model has crashed without additional information. (Exit code: null)", Meaning::Crashed),
             ("llama runner process has terminated: exit status 2", Meaning::Crashed),
             ("an error was encountered while running the model: unexpected EOF", Meaning::Crashed),
+            ("EngineCore encountered an issue. See stack trace (above) for the root cause.", Meaning::Crashed),
             ("Trying to keep the first 9000 tokens from the prompt when context overflows", Meaning::ContextOverflow),
             ("n_keep: 9000 >= n_ctx: 4096", Meaning::ContextOverflow),
             ("Input does not fit in context length", Meaning::ContextOverflow),

@@ -116,3 +116,15 @@ async fn what_goes_on_is_told_once_a_minute_and_each_cause_by_itself() {
     assert!(!told(&went(Cause::UnloadedHere)) && !told(&back()), "whoever ejects it and loads it again knows");
     assert!(told(&back()), "and of any other absence it is told");
 }
+
+#[test]
+fn a_server_that_went_is_told_with_what_was_seen_of_it() {
+    let told = |cause: Cause| {
+        let (provider, detail) = ("box".to_owned(), "connection refused".to_owned());
+        of_occurrence(&Occurrence::Unreachable { provider, detail, cause }, &AppState::empty()).unwrap().body
+    };
+    let rest = ". Nothing else in the chain can answer.";
+    let ended = "Likely its program ended: it was stopped, or it crashed (connection refused)";
+    assert_eq!(told(Cause::ProgramEnded), format!("{ended}{rest}"));
+    assert_eq!(told(crash("its engine died")), format!("Likely a crash (its engine died){rest}"));
+}

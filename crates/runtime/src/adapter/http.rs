@@ -126,6 +126,15 @@ impl Http {
         self.send(self.client.post(self.address(path)).json(body), timeout).await
     }
 
+    /// Asks for a text at `path`, written without a leading slash. Bytes that are no UTF-8 are replaced.
+    ///
+    /// # Errors
+    /// When no answer came. An answer of any status is `Ok`.
+    pub(crate) async fn get_text(&self, path: &str, timeout: Duration) -> Result<String, LookFailure> {
+        let (_, bytes) = self.fetch(self.client.get(self.address(path)), timeout).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     fn address(&self, path: &str) -> String {
         format!("{}/{path}", self.root.as_str().trim_end_matches('/'))
     }
@@ -139,6 +148,15 @@ impl Http {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder, timeout: Duration) -> Result<Reply, LookFailure> {
+        let (status, bytes) = self.fetch(request, timeout).await?;
+        Ok(Reply { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
+    }
+
+    async fn fetch(
+        &self,
+        request: reqwest::RequestBuilder,
+        timeout: Duration,
+    ) -> Result<(StatusCode, Vec<u8>), LookFailure> {
         let request = self.authorized(request)?;
         let mut response = request.timeout(timeout).send().await.map_err(failure)?;
         let status = response.status();
@@ -149,7 +167,7 @@ impl Http {
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Reply { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
+        Ok((status, bytes))
     }
 }
 
@@ -223,10 +241,11 @@ fn shorten(text: &str) -> String {
     }
 }
 
-/// Why a server that has no more to tell of itself went. On another machine it may be the network.
-pub(crate) fn why_gone(root: &Url, refused: bool) -> Cause {
+/// Why a server that has no more to tell of itself went: `ended` where nobody listens on this machine any more. On
+/// another machine it may be the network.
+pub(crate) fn why_gone(root: &Url, refused: bool, ended: Cause) -> Cause {
     match is_loopback(root) {
-        true if refused => Cause::AppQuit,
+        true if refused => ended,
         true => Cause::ServerHangs,
         false => Cause::Unknown,
     }

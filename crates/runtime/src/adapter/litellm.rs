@@ -70,7 +70,7 @@ impl Adapter for LiteLlm {
     }
 
     fn why_gone(&self, refused: bool) -> BoxFuture<'_, Cause> {
-        std::future::ready(why_gone(self.http.root(), refused)).boxed()
+        std::future::ready(why_gone(self.http.root(), refused, Cause::ProgramEnded)).boxed()
     }
 
     fn idle_clock(&self) -> BoxFuture<'_, Option<Duration>> {

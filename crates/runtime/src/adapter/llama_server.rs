@@ -275,7 +275,7 @@ impl Adapter for LlamaServer {
     }
 
     fn why_gone(&self, refused: bool) -> BoxFuture<'_, Cause> {
-        std::future::ready(why_gone(self.http.root(), refused)).boxed()
+        std::future::ready(why_gone(self.http.root(), refused, Cause::ProgramEnded)).boxed()
     }
 
     fn idle_clock(&self) -> BoxFuture<'_, Option<Duration>> {

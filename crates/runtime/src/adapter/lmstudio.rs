@@ -370,7 +370,7 @@ impl Adapter for LmStudio {
 
     fn why_gone(&self, refused: bool) -> BoxFuture<'_, Cause> {
         async move {
-            let cause = why_gone(self.http.root(), refused);
+            let cause = why_gone(self.http.root(), refused, Cause::AppQuit);
             if cause != Cause::AppQuit {
                 return cause;
             }

@@ -205,7 +205,7 @@ impl Adapter for Ollama {
     }
 
     fn why_gone(&self, refused: bool) -> BoxFuture<'_, Cause> {
-        std::future::ready(why_gone(self.http.root(), refused)).boxed()
+        std::future::ready(why_gone(self.http.root(), refused, Cause::AppQuit)).boxed()
     }
 
     fn idle_clock(&self) -> BoxFuture<'_, Option<Duration>> {

@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use super::http::{Http, LISTING, Reply};
+use super::http::{Http, LISTING, Reply, why_gone};
 use super::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LoadOrder, LookFailure};
 use super::{Observation, Presence, Seen};
 use crate::{Capabilities, Cause, RuntimeKind, Untold};
@@ -66,8 +66,8 @@ impl Adapter for OpenaiCompatible {
         std::future::ready(Err(unsupported())).boxed()
     }
 
-    fn why_gone(&self, _: bool) -> BoxFuture<'_, Cause> {
-        std::future::ready(Cause::Unknown).boxed()
+    fn why_gone(&self, refused: bool) -> BoxFuture<'_, Cause> {
+        std::future::ready(why_gone(self.http.root(), refused, Cause::ProgramEnded)).boxed()
     }
 
     fn idle_clock(&self) -> BoxFuture<'_, Option<Duration>> {

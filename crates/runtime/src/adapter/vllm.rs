@@ -1,22 +1,30 @@
 //! vLLM: one model, loaded as long as the server runs, unless its development mode lets it sleep.
 //!
-//! Source: vLLM's documentation of its OpenAI-compatible server and of its sleep mode. `/is_sleeping`, `/sleep` and
-//! `/wake_up` exist only with `VLLM_SERVER_DEV_MODE=1` and `--enable-sleep-mode`; elsewhere nothing can be loaded or
-//! unloaded, and nothing need be.
+//! Source: vLLM's documentation of its OpenAI-compatible server and of its sleep mode, and what vLLM 0.32.0 does.
+//! `/is_sleeping`, `/sleep` and `/wake_up` exist only with `VLLM_SERVER_DEV_MODE=1`; elsewhere nothing can be loaded or
+//! unloaded, and nothing need be. Each question is a line in its log, so it is asked one thing at a time; probes of its
+//! health each few seconds are what its users have anyway.
 //!
 //! Must not know: when to look or wake.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
-use super::http::{Http, LISTING, LOAD, UNLOAD, no_answer, why_gone};
+use super::http::{Http, LISTING, LOAD, Reply, UNLOAD, no_answer, why_gone};
+use super::openai_compatible::unsupported;
 use super::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LoadOrder, LookFailure};
-use super::{Clock, Departure, Observation, Presence, Seen};
+use super::{Clock, Departure, News, Observation, Presence, Seen};
 use crate::{Capabilities, Cause, KeepingWarm, RuntimeKind, Untold};
+
+/// The first level keeps the weights in the machine's memory, where the second throws them away. To wait for answers
+/// under way is not its default, which cuts them off.
+const SLEEP: &str = "sleep?level=1&mode=wait";
 
 /// A vLLM server.
 pub(crate) struct Vllm {
@@ -24,33 +32,82 @@ pub(crate) struct Vllm {
     version: Option<String>,
     /// Whether it can sleep; what was found at the last look.
     sleeps: AtomicBool,
+    known: Mutex<Known>,
+}
+
+/// Between two questions for news: what goes is to be seen within two seconds.
+const LISTEN: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+struct Known {
+    /// Its models at the last listing, and the context of each, in tokens.
+    listed: Option<Vec<(String, Option<u64>)>>,
+    /// The HTTP status with which its engine failed at the last question.
+    unhealthy: Option<u16>,
+    /// Whether it slept at the last look.
+    asleep: bool,
 }
 
 impl Vllm {
     pub(crate) fn new(http: Http, version: Option<String>) -> Self {
-        Self { http, version, sleeps: AtomicBool::new(false) }
+        Self { http, version, sleeps: AtomicBool::new(false), known: Mutex::default() }
     }
 
-    async fn listing(&self) -> Result<Observation, LookFailure> {
-        let health = self.http.get("health", LISTING).await?;
-        if health.status.is_server_error() {
-            let status = health.status.as_u16();
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn listing(&self, depth: Depth) -> Result<Observation, LookFailure> {
+        let known = if depth == Depth::State { self.known().listed.clone() } else { None };
+        let asleep = if known.is_some() {
+            self.asleep_in_short().await?
+        } else {
+            self.healthy("health").await?;
+            self.asleep().await?
+        };
+        self.known().asleep = asleep;
+        let models = match known {
+            Some(models) => models,
+            None => {
+                let reply = self.http.get("v1/models", LISTING).await?;
+                let models = read(&reply.body).ok_or_else(|| reply.rejected("models"))?;
+                self.known().listed = Some(models.clone());
+                models
+            }
+        };
+        Ok(Observation { models: models.into_iter().map(|(id, context)| seen(&id, context, asleep)).collect() })
+    }
+
+    /// Whether it sleeps, by one question: an engine that is ill fails at this as well as at the one for its health.
+    async fn asleep_in_short(&self) -> Result<bool, LookFailure> {
+        if self.sleeps.load(Ordering::Relaxed) {
+            return self.asleep().await;
+        }
+        self.healthy("health").await.map(|_| false)
+    }
+
+    /// Whether it sleeps, or is paused.
+    async fn asleep(&self) -> Result<bool, LookFailure> {
+        let reply = self.healthy("is_sleeping").await?;
+        let asleep = reply.body.get("is_sleeping").and_then(Value::as_bool);
+        self.sleeps.store(asleep.is_some(), Ordering::Relaxed);
+        Ok(asleep == Some(true))
+    }
+
+    /// Asks something that an engine answers as long as it is well.
+    async fn healthy(&self, path: &str) -> Result<Reply, LookFailure> {
+        let reply = self.http.get(path, LISTING).await?;
+        let status = reply.status.as_u16();
+        let ill = reply.status.is_server_error();
+        self.known().unhealthy = ill.then_some(status);
+        if ill {
             return Err(LookFailure::Rejected(format!("its engine is not healthy (HTTP {status})")));
         }
-        let reply = self.http.get("v1/models", LISTING).await?;
-        let sleeping = self.http.get("is_sleeping", LISTING).await?.body;
-        let sleeping = sleeping.get("is_sleeping").and_then(Value::as_bool);
-        self.sleeps.store(sleeping.is_some(), Ordering::Relaxed);
-        let models = read(&reply.body, sleeping == Some(true)).ok_or_else(|| reply.rejected("models"))?;
-        Ok(Observation { models })
+        Ok(reply)
     }
 
-    async fn tell(&self, path: &str, limit: Duration) -> Result<(), LoadFailure> {
-        if !self.sleeps.load(Ordering::Relaxed) {
-            let message = "this vLLM keeps its model as long as it runs: only its development mode with sleep mode on (VLLM_SERVER_DEV_MODE=1, --enable-sleep-mode) can free the memory";
-            return Err(LoadFailure::new(LoadFailureKind::Unsupported, message));
-        }
-        let reply = self.http.post(path, &json!({}), limit).await.map_err(no_answer)?;
+    async fn tell(&self, path: &str, body: &Value, limit: Duration) -> Result<(), LoadFailure> {
+        let reply = self.http.post(path, body, limit).await.map_err(no_answer)?;
         match reply.error() {
             None => Ok(()),
             Some(message) => {
@@ -58,6 +115,31 @@ impl Vllm {
                 let kind = if passing { LoadFailureKind::Passing } else { LoadFailureKind::Lasting };
                 Err(LoadFailure::new(kind, message))
             }
+        }
+    }
+
+    /// Wakes it. After a sleep of the second level its weights are read anew, else its answers would be noise.
+    async fn wake(&self) -> Result<(), LoadFailure> {
+        let metrics = self.http.get_text("metrics", LISTING).await.unwrap_or_default();
+        if !has_discarded(&metrics) {
+            return self.tell("wake_up", &json!({}), LOAD).await;
+        }
+        self.tell("wake_up?tags=weights", &json!({}), LOAD).await?;
+        self.tell("collective_rpc", &json!({ "method": "reload_weights" }), LOAD).await.map_err(|failure| {
+            let message = format!(
+                "a sleep of level 2 discarded its weights, and it does not read them again (start it anew): {failure}"
+            );
+            LoadFailure::new(LoadFailureKind::Lasting, message)
+        })?;
+        self.tell("wake_up?tags=kv_cache", &json!({}), LOAD).await
+    }
+
+    async fn sleep(&self) -> Result<(), LoadFailure> {
+        let answer = self.tell(SLEEP, &json!({}), UNLOAD).await;
+        // Somebody's answer takes longer than anybody waits: it takes no more requests, and sleeps once that is done.
+        match answer {
+            Err(failure) if failure.kind == LoadFailureKind::Gone && self.asleep().await == Ok(true) => Ok(()),
+            answer => answer,
         }
     }
 }
@@ -91,25 +173,45 @@ impl Adapter for Vllm {
         self.version.clone()
     }
 
-    fn look(&self, _: Depth) -> BoxFuture<'_, Result<Observation, LookFailure>> {
-        self.listing().boxed()
+    fn look(&self, depth: Depth) -> BoxFuture<'_, Result<Observation, LookFailure>> {
+        self.listing(depth).boxed()
     }
 
     fn load(&self, _: LoadOrder) -> BoxFuture<'_, Result<LoadDone, LoadFailure>> {
         async move {
-            self.tell("wake_up", LOAD).await?;
+            if !self.sleeps.load(Ordering::Relaxed) {
+                return Err(unsupported());
+            }
+            self.wake().await?;
             Ok(LoadDone { stays: true, ..LoadDone::default() })
         }
         .boxed()
     }
 
     fn unload(&self, _: String) -> BoxFuture<'_, Result<(), LoadFailure>> {
-        // The first level keeps the weights in the machine's memory; after the second they would be lost.
-        async move { self.tell("sleep?level=1", UNLOAD).await }.boxed()
+        async move { if self.sleeps.load(Ordering::Relaxed) { self.sleep().await } else { Err(unsupported()) } }.boxed()
+    }
+
+    fn news(&self) -> BoxFuture<'_, News> {
+        async move {
+            loop {
+                sleep(LISTEN).await;
+                match self.asleep_in_short().await {
+                    Ok(asleep) if asleep == self.known().asleep => {}
+                    _ => return News::Changed,
+                }
+            }
+        }
+        .boxed()
     }
 
     fn why_gone(&self, refused: bool) -> BoxFuture<'_, Cause> {
-        std::future::ready(why_gone(self.http.root(), refused)).boxed()
+        // Its server ends itself about a second after its engine died.
+        let ended = match self.known().unhealthy {
+            Some(status) => Cause::Crashed { detail: format!("its engine answered HTTP {status} before") },
+            None => Cause::ProgramEnded,
+        };
+        std::future::ready(why_gone(self.http.root(), refused, ended)).boxed()
     }
 
     fn idle_clock(&self) -> BoxFuture<'_, Option<Duration>> {
@@ -124,20 +226,34 @@ pub(crate) fn is_listing(body: &Value) -> bool {
     lines.into_iter().flatten().any(|line| own(line) || line.get("max_model_len").is_some())
 }
 
-fn read(body: &Value, asleep: bool) -> Option<Vec<Seen>> {
+/// Its models' names and contexts. An adapter's line (LoRA) has no context of its own: it is the engine's.
+fn read(body: &Value) -> Option<Vec<(String, Option<u64>)>> {
     let lines = body.get("data")?.as_array()?;
-    let read = |line: &Value| {
-        let id = line.get("id")?.as_str()?;
-        let mut seen = Seen::named(id, if asleep { Presence::Absent } else { Presence::Loaded });
-        seen.clock = Clock::Never;
-        if asleep {
-            // Only somebody's request puts it to sleep.
-            seen.departure = Some(Departure::Orderly);
-        } else {
-            seen.instances.push(id.to_owned());
-            seen.context = line.get("max_model_len").and_then(Value::as_u64);
-        }
-        Some(seen)
-    };
+    let context = |line: &Value| line.get("max_model_len").and_then(Value::as_u64);
+    let engine = lines.iter().find_map(context);
+    let read = |line: &Value| Some((line.get("id")?.as_str()?.to_owned(), context(line).or(engine)));
     Some(lines.iter().filter_map(read).collect())
+}
+
+fn seen(id: &str, context: Option<u64>, asleep: bool) -> Seen {
+    let mut seen = Seen::named(id, if asleep { Presence::Absent } else { Presence::Loaded });
+    seen.clock = Clock::Never;
+    if asleep {
+        // Only somebody's request puts it to sleep.
+        seen.departure = Some(Departure::Orderly);
+    } else {
+        seen.instances.push(id.to_owned());
+        seen.context = context;
+    }
+    seen
+}
+
+/// Whether the metrics say that the weights were thrown away: `vllm:engine_sleep_state{…,sleep_state="discard_all"} 1.0`.
+/// Versions without that line cannot tell.
+fn has_discarded(metrics: &str) -> bool {
+    metrics
+        .lines()
+        .filter(|line| line.starts_with("vllm:engine_sleep_state{") && line.contains(r#"sleep_state="discard_all""#))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .any(|value| value > 0.0)
 }

@@ -35,12 +35,13 @@ impl Track {
         let Some(at) = self.find(name) else {
             return self.answer_load(name, Err(KeeperError::UnknownModel(name.clone())));
         };
-        if self.connected && !self.manageable {
+        let up = matches!(self.link, Link::Up);
+        let model = &mut self.models[at];
+        // One that is there already is no harder to load for a runtime that does not load.
+        if self.connected && !self.manageable && !(up && model.is_warm()) {
             let error = self.unsupported(name);
             return self.answer_load(name, Err(error));
         }
-        let up = matches!(self.link, Link::Up);
-        let model = &mut self.models[at];
         model.let_go();
         if model.unload_asked && !model.unloading {
             model.unload_asked = false;
@@ -182,10 +183,11 @@ impl Track {
 
     /// Queues what should be loaded, and starts the next load where none is under way.
     pub(super) fn settle_loads(&mut self, now: Instant) {
-        let up = matches!(self.link, Link::Up) && self.manageable;
+        let answers = matches!(self.link, Link::Up);
+        let up = answers && self.manageable;
         for at in 0..self.models.len() {
             let model = &mut self.models[at];
-            if up && model.asked && model.is_warm() && !model.unloading && model.believed_since.is_none() {
+            if answers && model.asked && model.is_warm() && !model.unloading && model.believed_since.is_none() {
                 // It stayed, or came back, while a person waited.
                 model.asked = false;
                 let name = model.watched.model.clone();
@@ -194,7 +196,15 @@ impl Track {
             }
             let model = &mut self.models[at];
             model.no_room = None;
-            if model.load != Load::None || model.unloading || model.is_warm() && up {
+            if model.load != Load::None || model.unloading || model.is_warm() && answers {
+                continue;
+            }
+            if model.asked && answers && !up {
+                // It went while a person waited to hear that it is there.
+                model.asked = false;
+                let name = model.watched.model.clone();
+                let error = self.unsupported(&name);
+                self.answer_load(&name, Err(error));
                 continue;
             }
             let cold = up && matches!(model.place, Place::Cold { .. });

@@ -234,7 +234,10 @@ impl Track {
 
     /// What [`Effect::WhyGone`] found.
     pub(crate) fn gone_because(&mut self, found: Cause) {
-        let Link::Down { detail, told, cause, .. } = &mut self.link else { return };
+        let slack = self.looks.slack();
+        let Link::Down { detail, since, told, cause } = &mut self.link else { return };
+        let crash = self.models.iter().find_map(|model| model.crash_before(*since, slack, &found));
+        let found = crash.map_or(found, |detail| Cause::Crashed { detail });
         *cause = found.clone();
         if *told == Told::WhenCauseIsKnown {
             *told = Told::Yes;
@@ -407,6 +410,14 @@ impl Model {
         if let Place::Warm { since } = self.place {
             self.server_lost = Some(since);
         }
+    }
+
+    /// What a request met of a crash within `slack` before its server went. An answer that broke off is one only where
+    /// nothing better is known: an application may be quit while it answers.
+    fn crash_before(&self, went: Instant, slack: Duration, found: &Cause) -> Option<String> {
+        let (trouble, detail, at) = self.trouble.as_ref()?;
+        let told = *trouble == Trouble::Crashed || (*trouble == Trouble::Cut && *found == Cause::ProgramEnded);
+        (told && went.saturating_duration_since(*at) <= slack).then(|| detail.clone())
     }
 
     /// Its server is back; whether the model survived will be seen.

@@ -243,7 +243,9 @@ impl Track {
                 problem: match &self.link {
                     // Else a model that nobody can use would look like one of a server that only lists names.
                     Link::Rejected { detail, .. } => Some(format!("its runtime does not tell its state: {detail}")),
-                    _ => model.problem(),
+                    // What was known of its instance is of the past.
+                    Link::Down { .. } => model.load_problem(),
+                    Link::Unknown | Link::Up => model.problem(),
                 },
             };
             (model.watched.model.clone(), local)

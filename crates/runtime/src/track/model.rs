@@ -361,16 +361,16 @@ impl Model {
         self.details.activity.is_some_and(|activity| activity.doing != Doing::Idle) && !ours
     }
 
+    /// What keeps it out of memory.
+    pub(super) fn load_problem(&self) -> Option<String> {
+        let hold = self.hold.as_ref().and_then(Hold::problem);
+        hold.or_else(|| self.backoff.message.clone()).or_else(|| self.no_room.clone().filter(|_| !self.is_warm()))
+    }
+
     /// What a person should know.
     pub(super) fn problem(&self) -> Option<String> {
-        if let Some(message) = self.hold.as_ref().and_then(Hold::problem) {
+        if let Some(message) = self.load_problem() {
             return Some(message);
-        }
-        if let Some(message) = &self.backoff.message {
-            return Some(message.clone());
-        }
-        if let Some(message) = self.no_room.as_ref().filter(|_| !self.is_warm()) {
-            return Some(message.clone());
         }
         if self.details.instances.len() > 1 {
             let count = self.details.instances.len();

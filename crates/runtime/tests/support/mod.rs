@@ -64,6 +64,11 @@ impl Server {
         String::from_utf8(listed.stdout).unwrap().split_whitespace().map(str::to_owned).collect()
     }
 
+    /// Whether its output holds this.
+    pub fn said(&self, text: &str) -> bool {
+        std::fs::read_to_string(&self.log).unwrap_or_default().contains(text)
+    }
+
     pub async fn get(&self, path: &str) -> serde_json::Value {
         let answer = client().get(format!("{}/{path}", self.root())).send().await;
         match answer {

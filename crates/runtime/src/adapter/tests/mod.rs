@@ -49,7 +49,11 @@ impl Fake {
         let answer = self.answer.lock().unwrap()(&asked, &body);
         self.asked.lock().unwrap().push((asked, body));
         let (status, body) = answer.unwrap_or_else(|| (404, json!({ "detail": "Not Found" })));
-        (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response()
+        let status = StatusCode::from_u16(status).unwrap();
+        match body {
+            Value::String(text) if uri.path() == "/metrics" => (status, text).into_response(),
+            body => (status, axum::Json(body)).into_response(),
+        }
     }
 
     /// From now on.

@@ -226,6 +226,34 @@ fn after_a_sleep_of_the_machine_an_absence_is_no_eject_and_a_silence_no_loss() {
 }
 
 #[test]
+fn a_server_that_went_with_a_request_crashed() {
+    let told = |trouble: Option<(Trouble, &str)>, waits: Duration, found: Cause| {
+        let mut bench = Bench::warm();
+        if let Some((trouble, detail)) = trouble {
+            bench.trouble(trouble, detail);
+        }
+        bench.pass(waits);
+        bench.refuse();
+        bench.track.gone_because(found);
+        bench.act();
+        match &bench.said()[..] {
+            [Occurrence::Unreachable { cause, .. }] => cause.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let crashed = |detail: &str| Cause::Crashed { detail: detail.into() };
+    let (ended, quit) = (Cause::ProgramEnded, Cause::AppQuit);
+    let words = Some((Trouble::Crashed, "EngineCore encountered an issue"));
+    assert_eq!(told(words, SECOND, ended.clone()), crashed("EngineCore encountered an issue"));
+    assert_eq!(told(words, SECOND, quit.clone()), crashed("EngineCore encountered an issue"));
+    let cut = Some((Trouble::Cut, "the stream ended"));
+    assert_eq!(told(cut, SECOND, ended.clone()), crashed("the stream ended"));
+    assert_eq!(told(cut, SECOND, quit.clone()), quit, "an application may be quit while it answers");
+    assert_eq!(told(cut, SECOND * 60, ended.clone()), ended, "that was long ago");
+    assert_eq!(told(None, SECOND, ended.clone()), ended);
+}
+
+#[test]
 fn a_refused_key_is_no_absence() {
     let mut bench = Bench::warm();
     bench.answer(Err(LookFailure::Rejected("it refuses the key".into())));
@@ -299,6 +327,28 @@ fn a_server_that_cannot_tell_is_never_asked_to_load() {
 }
 
 #[test]
+fn what_is_warm_need_not_be_loaded_by_a_server_that_loads_nothing() {
+    let mut bench = Bench::new(&[model("m")]);
+    bench.track.connected("vLLM", false, None);
+    bench.see(&[("m", Loaded)]);
+    bench.load("m");
+    assert_eq!(bench.effects, [], "as it was last seen: a look tells");
+    bench.see(&[("m", Loaded)]);
+    let answered =
+        |effect: &Effect| matches!(effect, Effect::AnswerLoad { answer: Ok(loaded), .. } if loaded.after.is_zero());
+    assert!(bench.effects.iter().any(answered), "{:?}", bench.effects);
+    bench.load("m");
+    bench.see(&[("m", Absent)]);
+    let refused =
+        |effect: &Effect| matches!(effect, Effect::AnswerLoad { answer: Err(KeeperError::Unsupported { .. }), .. });
+    assert!(bench.effects.iter().any(refused), "{:?}", bench.effects);
+    bench.unload("m");
+    let refused =
+        |effect: &Effect| matches!(effect, Effect::AnswerUnload { answer: Err(KeeperError::Unsupported { .. }), .. });
+    assert!(bench.effects.iter().any(refused), "{:?}", bench.effects);
+}
+
+#[test]
 fn less_context_than_asked_and_a_second_copy_are_pointed_out() {
     let mut asked = model("m");
     asked.context = Some(100_000);
@@ -308,6 +358,9 @@ fn less_context_than_asked_and_a_second_copy_are_pointed_out() {
     seen.instances = vec!["m".into()];
     bench.answer(Ok(Observation { models: vec![seen.clone()] }));
     assert!(bench.problem("m").unwrap().contains("4096"));
+    bench.refuse();
+    assert_eq!(bench.problem("m"), None, "that was of a server that has gone");
+    bench.answer(Ok(Observation { models: vec![seen.clone()] }));
     seen.instances.push("m:2".into());
     seen.size_bytes = Some(1);
     bench.answer(Ok(Observation { models: vec![seen] }));
