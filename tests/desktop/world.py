@@ -319,7 +319,14 @@ def pixels(picture):
 
 def shows(item, state):
     """Whether the panel is told to show the icon of a state (Xfce's panel is dark)."""
-    return pixels(item.icon()) == pixels(ROOT / "icons" / "tray" / f"{state}-on-dark.png")
+    wanted = pixels(ROOT / "icons" / "tray" / f"{state}-on-dark.png")
+    for _ in range(5):
+        try:
+            return pixels(item.icon()) == wanted
+        except subprocess.CalledProcessError:
+            # The tray library removes a picture's file as soon as the next one is named.
+            time.sleep(0.1)
+    return False
 
 
 def screenshot(name):
