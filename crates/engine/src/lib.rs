@@ -21,6 +21,7 @@ mod notices;
 mod page_commands;
 mod recompose;
 mod reducer;
+mod retention;
 pub mod running;
 pub mod settings_page;
 mod sleep;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use pilotlight_config::settings_store::SettingsStore;
 use pilotlight_config::store::ConfigStore;
@@ -29,6 +29,7 @@ use crate::notices::{NoticeBoard, NoticeLog};
 use crate::page_commands::Pages;
 use crate::recompose::{Inputs, Outputs, recompose};
 use crate::reducer::{Reducer, Sources};
+use crate::retention::{forget_old, keep_forgetting};
 use crate::running::{Claim, Refused};
 use crate::settings_page::SettingsPage;
 use crate::sleep::tell_of_sleep;
@@ -182,6 +183,7 @@ pub(crate) async fn start(options: EngineOptions) -> Result<Inner, StartError> {
     let board = NoticeBoard::new(notices.clone(), notice_log, settings.watch());
     let reducer_stop = CancellationToken::new();
     let mut reducing = JoinSet::new();
+    reducing.spawn(keep_forgetting(ledger.clone(), settings.watch(), reducer_stop.clone()));
     let mut wait_for_first = commands.watch();
     reducing.spawn(Reducer::new(sources, ledger, board, states_out).await.run(reducer_stop.clone()));
     // A frontend must never see a state from before the listener was up.
@@ -231,15 +233,6 @@ async fn bind(listen: SocketAddr, settings_file: &std::path::Path) -> Result<Tcp
             opening(&format!("a listener on {listen}"))(error)
         }
     })
-}
-
-async fn forget_old(ledger: &Ledger, keep_days: u32) {
-    let keep = Duration::from_secs(u64::from(keep_days) * 86_400);
-    let before = SystemTime::now().checked_sub(keep).and_then(|then| then.duration_since(UNIX_EPOCH).ok());
-    let Some(before) = before.and_then(|then| u64::try_from(then.as_millis()).ok()) else { return };
-    if let Err(error) = ledger.forget_before(before).await {
-        tracing::error!(%error, "old requests could not be removed from the ledger");
-    }
 }
 
 /// An error of opening `what`.
