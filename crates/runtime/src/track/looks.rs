@@ -201,7 +201,13 @@ impl Track {
                 self.looks.silences = 0;
                 self.link_up(now);
                 self.looks.note_appearances(&seen, now);
-                for at in 0..self.models.len() {
+                // First what is there: what went may have gone for it.
+                let is_there = |model: &Model| {
+                    seen.find(&model.watched.upstream_id).is_some_and(|found| found.presence.occupies())
+                };
+                let (there, rest): (Vec<_>, Vec<_>) =
+                    (0..self.models.len()).partition(|at| is_there(&self.models[*at]));
+                for at in there.into_iter().chain(rest) {
                     self.model_seen(at, &seen, began, now);
                     self.reconsider(at, now);
                 }

@@ -197,6 +197,20 @@ fn one_that_cannot_be_taken_out_is_not_tried_at_once_again() {
     assert_eq!(sent_away(&bench), ["a"]);
 }
 
+/// Whatever the order of the configuration.
+#[test]
+fn what_was_displaced_is_told_to_wait_in_the_same_look_that_sees_the_other() {
+    let not_kept = WatchedModel { keep_warm: KeepWarm::No, ..model("n") };
+    for models in [[model("m"), not_kept.clone()], [not_kept.clone(), model("m")]] {
+        let mut bench = Bench::new(&models);
+        bench.track.displaces(true);
+        bench.see(&[("m", Loaded), ("n", Absent)]);
+        bench.see(&[("m", Absent), ("n", Loaded)]);
+        assert_eq!(bench.unloaded(), (Cause::Evicted { by: "n".into() }, false));
+        assert_eq!(bench.loads(), [] as [&str; 0]);
+    }
+}
+
 /// A runtime that holds one model at a time, whatever the settings say.
 #[test]
 fn what_somebody_asked_for_is_not_displaced_by_a_policy_where_the_runtime_holds_only_one() {
