@@ -87,6 +87,7 @@ fn line(model: &ModelSummary, runtime: Option<&RuntimeSummary>) -> String {
                 ModelState::Loading { .. } => "being loaded",
                 ModelState::Unreachable { .. } => "its runtime does not answer",
                 ModelState::Missing => "its runtime does not have it",
+                ModelState::Unknown => "whether it is loaded is not known",
                 _ => "not loaded",
             };
             let says = window.map_or("does not say".to_owned(), |window| format!("says {window}"));

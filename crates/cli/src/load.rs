@@ -89,7 +89,8 @@ async fn too_short(engine: &RunningEngine, model: &str, loaded: &Value) -> Optio
 /// Whether a model is called so.
 pub(crate) fn called(known: &ModelSummary, name: &str) -> bool {
     let is = |text: &str| text.eq_ignore_ascii_case(name);
-    is(&known.model.to_string()) || known.alias.as_deref().is_some_and(is) || is(known.model.model())
+    let ids = [&known.model.to_string(), known.model.model(), &known.name];
+    ids.into_iter().any(is) || known.alias.as_deref().is_some_and(is)
 }
 
 fn facts(model: &ModelSummary) -> Value {

@@ -93,7 +93,7 @@ enum Command {
     ///
     /// On a terminal a line shows how far it has come, and how long it took before.
     Load {
-        /// A ref (provider/model), an alias, or a bare model id
+        /// A ref (provider/model), an alias, a bare model id, or the name that `status` shows
         model: String,
         /// Show how far it has come also where the output is no terminal: a line every 5 s, with --json an object
         #[arg(long)]
@@ -103,7 +103,7 @@ enum Command {
     },
     /// Take a local model out of memory; it stays out until somebody asks for it
     Unload {
-        /// A ref (provider/model), an alias, or a bare model id
+        /// A ref (provider/model), an alias, a bare model id, or the name that `status` shows
         model: String,
         #[command(flatten)]
         output: OutputArguments,
@@ -112,7 +112,7 @@ enum Command {
     ///
     /// A model that is loaded with less than its contextWindow cuts off long prompts or fails on them.
     Context {
-        /// A ref (provider/model), an alias, or a bare model id; left out, every local model is shown
+        /// A ref (provider/model), an alias, a bare model id, or the name that `status` shows; left out, every local model
         model: Option<String>,
         /// Load it anew, with what the configuration says
         #[arg(long, requires = "model", conflicts_with = "lower")]

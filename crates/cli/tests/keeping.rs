@@ -124,7 +124,8 @@ async fn a_small_context_in_ollama_is_mended_in_its_model() {
     setup.wait_for("the small context", |state| model(state)["loadedContext"] == 4096);
     let shown = String::from_utf8(setup.run(&["context"]).stdout).unwrap();
     assert!(shown.contains("--reload   sets num_ctx of the model in Ollama to 40960"), "{shown}");
-    let mended = setup.json(&["context", "ollama/qwen3:8b", "--reload", "--json"]);
+    // By the name that is shown.
+    let mended = setup.json(&["context", "qwen", "--reload", "--json"]);
     assert_eq!(mended["loadedContext"], 40960);
     // A request, which has no way to name a length, does not undo it.
     let client = reqwest::Client::new();

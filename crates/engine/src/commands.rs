@@ -140,7 +140,7 @@ impl Commands {
 
     pub(crate) fn resolve(&self, name: &str) -> Result<ModelRef, CommandError> {
         let configuration = self.config.watch().borrow().in_force.clone();
-        configuration.resolve(name).ok_or_else(|| {
+        configuration.resolve(name).or_else(|| self.shown_as(name)).ok_or_else(|| {
             let known = self
                 .state()
                 .models
@@ -157,6 +157,14 @@ impl Commands {
             };
             CommandError::new("unknown-model", format!("no model or alias is called {name:?}: {known}"))
         })
+    }
+
+    /// The only model whose display name this is, since that is what a person is shown.
+    fn shown_as(&self, name: &str) -> Option<ModelRef> {
+        let state = self.state();
+        let mut found = state.models.iter().filter(|model| model.name.eq_ignore_ascii_case(name.trim()));
+        let model = found.next()?.model.clone();
+        found.next().is_none().then_some(model)
     }
 }
 

@@ -37,9 +37,11 @@ impl LiteLlm {
         match read(&models) {
             Some(models) => Ok(models),
             // Without a key it answers 500 or 401, as its version is.
-            None if self.http.key().is_none() => Err(LookFailure::KeyRefused(
-                "it does not list its models without its key: give the provider its apiKey".to_owned(),
-            )),
+            None if self.http.key().is_none() && matches!(models.status.as_u16(), 401 | 403 | 500) => {
+                Err(LookFailure::KeyRefused(
+                    "it does not list its models without its key: give the provider its apiKey".to_owned(),
+                ))
+            }
             None => Err(models.rejected("models")),
         }
     }

@@ -270,6 +270,9 @@ async fn litellm_lists_its_models_and_is_never_asked_for_its_health() {
     });
     let refused = adapter.look(Depth::Full).await.unwrap_err();
     assert!(refused.to_string().contains("apiKey"), "{refused}");
+    fake.answers(|asked, _| (asked == "GET /health/liveliness").then(|| (200, json!("I'm alive!"))));
+    let refused = adapter.look(Depth::Full).await.unwrap_err();
+    assert!(matches!(&refused, LookFailure::Rejected(_)), "that is no matter of a key: {refused}");
     // A key that may list models and not their details.
     fake.answers(|asked, _| match asked {
         "GET /v1/models" => Some((200, json!({ "data": [{ "id": "m" }] }))),
