@@ -52,15 +52,18 @@ class Run:
         home.mkdir()
         command = [*sys.argv[1:3], f"{base}/v1", "-m", model, "--no-bench", "--no-save", "--no-color", "--json"]
         environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
-        run = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+        # Into a file: it ends before a pipe has taken all of a long report.
+        output = home / "report.json"
+        with output.open("w") as file:
+            run = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, text=True, timeout=300, env=environment)
         try:
-            report = json.loads(run.stdout)["conformance"]
+            report = json.loads(output.read_text())["conformance"]
         except (ValueError, KeyError):
-            raise SystemExit(f"llmprobe gave no report of {name}: {run.stdout[-500:]} {run.stderr[-500:]}")
+            raise SystemExit(f"llmprobe gave no report of {name}: {output.read_text()[-500:]} {run.stderr[-500:]}")
         if folder := os.environ.get("REPORTS"):
             os.makedirs(folder, exist_ok=True)
             with open(os.path.join(folder, f"{name}.json"), "w") as file:
-                file.write(run.stdout)
+                file.write(output.read_text())
         self.surfaces = {row["surface"]: (row["passed"], row["total"]) for row in report["bySurface"]}
         self.passed, self.total = report["passed"], report["total"]
         self.tests = {test["id"]: test for test in report["results"]}
