@@ -45,7 +45,7 @@ pub(crate) async fn run(model: &str, watch: bool, json: bool) -> Result<ExitCode
             _ = ticks.tick(), if watch || live => {
                 // An engine that does not answer this is told of by the load itself.
                 let Ok(state) = engine.state().await else { continue };
-                let Some(summary) = state.models.iter().find(|known| called(known, model)) else { continue };
+                let Some(summary) = meant(&state.models, model) else { continue };
                 if json {
                     print(&format!("{}\n", facts(summary)))?;
                 } else if live {
@@ -64,7 +64,7 @@ pub(crate) async fn run(model: &str, watch: bool, json: bool) -> Result<ExitCode
         print(&format!("{loaded}\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let short = if json { None } else { too_short(&engine, model, &loaded).await };
+    let short = if json { None } else { too_short(&engine, &loaded).await };
     show(json, &loaded, || {
         let context =
             loaded["context"].as_u64().map(|tokens| format!(", {tokens} tokens of context")).unwrap_or_default();
@@ -78,19 +78,28 @@ pub(crate) async fn run(model: &str, watch: bool, json: bool) -> Result<ExitCode
 }
 
 /// What a person should know where it is in memory with less context than the configuration says.
-async fn too_short(engine: &RunningEngine, model: &str, loaded: &Value) -> Option<String> {
-    let has = loaded["context"].as_u64()?;
+async fn too_short(engine: &RunningEngine, loaded: &Value) -> Option<String> {
+    let (model, has) = (loaded["model"].as_str()?, loaded["context"].as_u64()?);
     let state = engine.state().await.ok()?;
-    let wanted =
-        state.models.iter().find(|known| called(known, model))?.context_window.filter(|wanted| has < *wanted)?;
+    let known = state.models.iter().find(|known| known.model.to_string() == model)?;
+    let wanted = known.context_window.filter(|wanted| has < *wanted)?;
     Some(format!("That is less than the {wanted} of the configuration: see `pilotlight context {model}`\n"))
 }
 
-/// Whether a model is called so.
-pub(crate) fn called(known: &ModelSummary, name: &str) -> bool {
+/// The model of this name, as the engine understands it: its display name comes last.
+fn meant<'a>(models: &'a [ModelSummary], name: &str) -> Option<&'a ModelSummary> {
+    models.iter().find(|known| named(known, name)).or_else(|| models.iter().find(|known| called(known, name)))
+}
+
+/// Whether this is a model's ref, alias or id.
+fn named(known: &ModelSummary, name: &str) -> bool {
     let is = |text: &str| text.eq_ignore_ascii_case(name);
-    let ids = [&known.model.to_string(), known.model.model(), &known.name];
-    ids.into_iter().any(is) || known.alias.as_deref().is_some_and(is)
+    is(&known.model.to_string()) || known.alias.as_deref().is_some_and(is) || is(known.model.model())
+}
+
+/// Whether a model is called so, or shown so.
+pub(crate) fn called(known: &ModelSummary, name: &str) -> bool {
+    named(known, name) || known.name.eq_ignore_ascii_case(name)
 }
 
 fn facts(model: &ModelSummary) -> Value {

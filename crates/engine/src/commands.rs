@@ -140,31 +140,33 @@ impl Commands {
 
     pub(crate) fn resolve(&self, name: &str) -> Result<ModelRef, CommandError> {
         let configuration = self.config.watch().borrow().in_force.clone();
-        configuration.resolve(name).or_else(|| self.shown_as(name)).ok_or_else(|| {
-            let known = self
-                .state()
-                .models
-                .iter()
-                .map(|model| match &model.alias {
-                    Some(alias) => format!("{} ({alias})", model.model),
-                    None => model.model.to_string(),
-                })
-                .collect::<Vec<_>>();
-            let known = if known.is_empty() {
-                "no model is configured".to_owned()
-            } else {
-                format!("there is {}", known.join(", "))
-            };
-            CommandError::new("unknown-model", format!("no model or alias is called {name:?}: {known}"))
-        })
-    }
-
-    /// The only model whose display name this is, since that is what a person is shown.
-    fn shown_as(&self, name: &str) -> Option<ModelRef> {
+        if let Some(model) = configuration.resolve(name) {
+            return Ok(model);
+        }
+        // A person is shown display names.
         let state = self.state();
-        let mut found = state.models.iter().filter(|model| model.name.eq_ignore_ascii_case(name.trim()));
-        let model = found.next()?.model.clone();
-        found.next().is_none().then_some(model)
+        let shown: Vec<_> = state.models.iter().filter(|model| model.name.eq_ignore_ascii_case(name.trim())).collect();
+        let several = shown.len() > 1;
+        let known = match shown[..] {
+            [only] => return Ok(only.model.clone()),
+            [] => &state.models.iter().collect(),
+            _ => &shown,
+        };
+        let known: Vec<_> = known
+            .iter()
+            .map(|model| match &model.alias {
+                Some(alias) => format!("{} ({alias})", model.model),
+                None => model.model.to_string(),
+            })
+            .collect();
+        let message = match known.join(", ") {
+            known if several => format!("more than one model is called {name:?}: there is {known}"),
+            known if known.is_empty() => {
+                format!("no model or alias is called {name:?}: no model is configured")
+            }
+            known => format!("no model or alias is called {name:?}: there is {known}"),
+        };
+        Err(CommandError::new("unknown-model", message))
     }
 }
 
