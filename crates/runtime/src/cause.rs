@@ -44,6 +44,7 @@ pub(crate) fn classify(seen: &Evidence<'_>) -> Cause {
     match seen.departure {
         Some(Departure::Crashed(detail)) => return Cause::Crashed { detail: detail.clone() },
         Some(Departure::Slept) => return Cause::IdleTtl,
+        Some(Departure::Here) => return Cause::UnloadedHere,
         Some(Departure::Orderly) | None => {}
     }
     let orderly = seen.departure.is_some();

@@ -117,6 +117,21 @@ async fn vllm_in_its_development_mode() {
     assert_eq!((&long["finish_reason"], sleeping(&server).await), (&json!("length"), Some(true)), "{long}");
     assert_eq!(scene.model().state, Warmth::Cold { reason: Some(Cause::UnloadedHere) });
 
+    eprintln!("loaded while it is still waiting to sleep: it is awake in the end");
+    scene.keeper.load(&m).await.unwrap();
+    let long = tokio::spawn(answer(server.root(), 1_500));
+    sleep(Duration::from_millis(300)).await;
+    let loads = async {
+        sleep(Duration::from_millis(300)).await;
+        scene.keeper.load(&m).await
+    };
+    let (unloaded, loaded) = tokio::join!(scene.keeper.unload(&m), loads);
+    assert!(unloaded.is_ok() && loaded.is_ok(), "{unloaded:?} {loaded:?}");
+    assert_eq!(long.await.unwrap()["finish_reason"], "length");
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(sleeping(&server).await, Some(false));
+    scene.keeper.unload(&m).await.unwrap();
+
     eprintln!("after a sleep of the second level its weights are read again");
     scene.keeper.load(&m).await.unwrap();
     server.post("sleep?level=2", json!({})).await;

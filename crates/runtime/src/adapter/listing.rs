@@ -57,6 +57,8 @@ pub(crate) enum Departure {
     Slept,
     /// Its process was told to end, by whomever.
     Orderly,
+    /// It went with another that was unloaded from here.
+    Here,
 }
 
 /// Whether something of a model is in memory, as far as one listing can tell.

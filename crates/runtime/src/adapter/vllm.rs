@@ -2,12 +2,13 @@
 //!
 //! Source: vLLM's documentation of its OpenAI-compatible server and of its sleep mode, and what vLLM 0.32.0 does.
 //! `/is_sleeping`, `/sleep` and `/wake_up` exist only with `VLLM_SERVER_DEV_MODE=1`; elsewhere nothing can be loaded or
-//! unloaded, and nothing need be. Each question is a line in its log, so it is asked one thing at a time; probes of its
-//! health each few seconds are what its users have anyway.
+//! unloaded, and nothing need be. On a graphics card a sleep frees memory only with `--enable-sleep-mode`, which its
+//! answers do not tell. Its engine does one thing at a time: while it goes to sleep, wakes or reads its weights it
+//! answers no question, where `/health` goes on answering. Each question is a line in its log, so it is asked one thing
+//! at a time; probes of its health each few seconds are what its users have anyway.
 //!
 //! Must not know: when to look or wake.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::http::{Http, LISTING, LOAD, Reply, UNLOAD, no_answer, why_gone};
+use super::http::{Http, LISTING, LOAD, Reply, no_answer, why_gone};
 use super::openai_compatible::unsupported;
 use super::{Adapter, Depth, LoadDone, LoadFailure, LoadFailureKind, LoadOrder, LookFailure};
 use super::{Clock, Departure, News, Observation, Presence, Seen};
@@ -26,31 +27,51 @@ use crate::{Capabilities, Cause, KeepingWarm, RuntimeKind, Untold};
 /// under way is not its default, which cuts them off.
 const SLEEP: &str = "sleep?level=1&mode=wait";
 
+/// Between two questions for news: what goes is to be seen within two seconds.
+const LISTEN: Duration = Duration::from_secs(1);
+
 /// A vLLM server.
 pub(crate) struct Vllm {
     http: Http,
     version: Option<String>,
-    /// Whether it can sleep; what was found at the last look.
-    sleeps: AtomicBool,
     known: Mutex<Known>,
 }
 
-/// Between two questions for news: what goes is to be seen within two seconds.
-const LISTEN: Duration = Duration::from_secs(1);
-
 #[derive(Default)]
 struct Known {
+    /// Whether it can sleep; none before it has been asked.
+    sleeps: Option<bool>,
+    /// Whether it slept at the last look.
+    asleep: bool,
+    /// Whether it was put to sleep from here.
+    put_to_sleep: bool,
     /// Its models at the last listing, and the context of each, in tokens.
     listed: Option<Vec<(String, Option<u64>)>>,
     /// The HTTP status with which its engine failed at the last question.
     unhealthy: Option<u16>,
-    /// Whether it slept at the last look.
-    asleep: bool,
+    /// How many orders from here it is at: its engine answers nothing else meanwhile.
+    orders: usize,
+}
+
+/// An order under way.
+struct Order<'a>(&'a Vllm);
+
+impl<'a> Order<'a> {
+    fn given(vllm: &'a Vllm) -> Self {
+        vllm.known().orders += 1;
+        Self(vllm)
+    }
+}
+
+impl Drop for Order<'_> {
+    fn drop(&mut self) {
+        self.0.known().orders -= 1;
+    }
 }
 
 impl Vllm {
     pub(crate) fn new(http: Http, version: Option<String>) -> Self {
-        Self { http, version, sleeps: AtomicBool::new(false), known: Mutex::default() }
+        Self { http, version, known: Mutex::default() }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -58,15 +79,13 @@ impl Vllm {
     }
 
     async fn listing(&self, depth: Depth) -> Result<Observation, LookFailure> {
-        let known = if depth == Depth::State { self.known().listed.clone() } else { None };
-        let asleep = if known.is_some() {
-            self.asleep_in_short().await?
-        } else {
+        let listed = if depth == Depth::State { self.known().listed.clone() } else { None };
+        if listed.is_none() {
             self.healthy("health").await?;
-            self.asleep().await?
-        };
-        self.known().asleep = asleep;
-        let models = match known {
+            self.known().sleeps = None;
+        }
+        let asleep = self.asleep().await?;
+        let models = match listed {
             Some(models) => models,
             None => {
                 let reply = self.http.get("v1/models", LISTING).await?;
@@ -75,22 +94,28 @@ impl Vllm {
                 models
             }
         };
-        Ok(Observation { models: models.into_iter().map(|(id, context)| seen(&id, context, asleep)).collect() })
+        let here = {
+            let mut known = self.known();
+            known.asleep = asleep;
+            known.put_to_sleep &= asleep;
+            known.put_to_sleep
+        };
+        Ok(Observation { models: models.into_iter().map(|(id, context)| seen(&id, context, asleep, here)).collect() })
     }
 
-    /// Whether it sleeps, by one question: an engine that is ill fails at this as well as at the one for its health.
-    async fn asleep_in_short(&self) -> Result<bool, LookFailure> {
-        if self.sleeps.load(Ordering::Relaxed) {
-            return self.asleep().await;
-        }
-        self.healthy("health").await.map(|_| false)
-    }
-
-    /// Whether it sleeps, or is paused.
+    /// Whether it sleeps or is paused, by one question: an engine that is ill fails at each.
     async fn asleep(&self) -> Result<bool, LookFailure> {
+        let (busy, sleeps, before) = {
+            let known = self.known();
+            (known.orders > 0, known.sleeps, known.asleep)
+        };
+        if busy || sleeps == Some(false) {
+            self.healthy("health").await?;
+            return Ok(busy && before);
+        }
         let reply = self.healthy("is_sleeping").await?;
         let asleep = reply.body.get("is_sleeping").and_then(Value::as_bool);
-        self.sleeps.store(asleep.is_some(), Ordering::Relaxed);
+        self.known().sleeps = Some(asleep.is_some());
         Ok(asleep == Some(true))
     }
 
@@ -120,27 +145,36 @@ impl Vllm {
 
     /// Wakes it. After a sleep of the second level its weights are read anew, else its answers would be noise.
     async fn wake(&self) -> Result<(), LoadFailure> {
-        let metrics = self.http.get_text("metrics", LISTING).await.unwrap_or_default();
+        let _order = Order::given(self);
+        // Without an answer nothing is known, and to wake it would end what could be known.
+        let metrics = self.http.get_text("metrics", LISTING).await.map_err(no_answer)?;
         if !has_discarded(&metrics) {
             return self.tell("wake_up", &json!({}), LOAD).await;
         }
         self.tell("wake_up?tags=weights", &json!({}), LOAD).await?;
-        self.tell("collective_rpc", &json!({ "method": "reload_weights" }), LOAD).await.map_err(|failure| {
-            let message = format!(
-                "a sleep of level 2 discarded its weights, and it does not read them again (start it anew): {failure}"
-            );
-            LoadFailure::new(LoadFailureKind::Lasting, message)
+        let read = self.tell("collective_rpc", &json!({ "method": "reload_weights" }), LOAD).await;
+        read.map_err(|failure| match failure.kind {
+            LoadFailureKind::Gone => failure,
+            _ => LoadFailure::new(
+                LoadFailureKind::Lasting,
+                format!("a sleep of level 2 discarded its weights, and it does not read them again (start it anew): {failure}"),
+            ),
         })?;
         self.tell("wake_up?tags=kv_cache", &json!({}), LOAD).await
     }
 
+    /// Waits as long as somebody's answer may take: the sleep cannot be called back, and would come after a wake.
     async fn sleep(&self) -> Result<(), LoadFailure> {
-        let answer = self.tell(SLEEP, &json!({}), UNLOAD).await;
-        // Somebody's answer takes longer than anybody waits: it takes no more requests, and sleeps once that is done.
-        match answer {
-            Err(failure) if failure.kind == LoadFailureKind::Gone && self.asleep().await == Ok(true) => Ok(()),
-            answer => answer,
-        }
+        let _order = Order::given(self);
+        self.tell(SLEEP, &json!({}), LOAD).await?;
+        let mut known = self.known();
+        (known.asleep, known.put_to_sleep) = (true, true);
+        Ok(())
+    }
+
+    /// Whether it may be told to sleep and to wake, as far as is known.
+    fn sleeps(&self) -> bool {
+        self.known().sleeps != Some(false)
     }
 }
 
@@ -150,7 +184,7 @@ impl Adapter for Vllm {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let sleeps = self.sleeps.load(Ordering::Relaxed);
+        let sleeps = self.sleeps();
         Capabilities {
             loads: sleeps,
             load_context: false,
@@ -179,25 +213,32 @@ impl Adapter for Vllm {
 
     fn load(&self, _: LoadOrder) -> BoxFuture<'_, Result<LoadDone, LoadFailure>> {
         async move {
-            if !self.sleeps.load(Ordering::Relaxed) {
+            if !self.sleeps() {
                 return Err(unsupported());
             }
             self.wake().await?;
+            self.known().asleep = false;
             Ok(LoadDone { stays: true, ..LoadDone::default() })
         }
         .boxed()
     }
 
     fn unload(&self, _: String) -> BoxFuture<'_, Result<(), LoadFailure>> {
-        async move { if self.sleeps.load(Ordering::Relaxed) { self.sleep().await } else { Err(unsupported()) } }.boxed()
+        async move { if self.sleeps() { self.sleep().await } else { Err(unsupported()) } }.boxed()
     }
 
     fn news(&self) -> BoxFuture<'_, News> {
         async move {
             loop {
                 sleep(LISTEN).await;
-                match self.asleep_in_short().await {
-                    Ok(asleep) if asleep == self.known().asleep => {}
+                let (asleep, unhealthy) = {
+                    let known = self.known();
+                    (known.asleep, known.unhealthy)
+                };
+                match self.asleep().await {
+                    Ok(now) if now == asleep && unhealthy.is_none() => {}
+                    // Ill as before: that is no news.
+                    Err(LookFailure::Rejected(_)) if self.known().unhealthy == unhealthy => {}
                     _ => return News::Changed,
                 }
             }
@@ -235,12 +276,13 @@ fn read(body: &Value) -> Option<Vec<(String, Option<u64>)>> {
     Some(lines.iter().filter_map(read).collect())
 }
 
-fn seen(id: &str, context: Option<u64>, asleep: bool) -> Seen {
+/// `here`: it sleeps by an order from here, which takes all its names along.
+fn seen(id: &str, context: Option<u64>, asleep: bool, here: bool) -> Seen {
     let mut seen = Seen::named(id, if asleep { Presence::Absent } else { Presence::Loaded });
     seen.clock = Clock::Never;
     if asleep {
         // Only somebody's request puts it to sleep.
-        seen.departure = Some(Departure::Orderly);
+        seen.departure = Some(if here { Departure::Here } else { Departure::Orderly });
     } else {
         seen.instances.push(id.to_owned());
         seen.context = context;

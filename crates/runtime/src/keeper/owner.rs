@@ -217,6 +217,10 @@ impl Owner {
                 if !matches!(answer, Ok(_) | Err(LookFailure::Silent(_))) {
                     self.usable = false;
                 }
+                if let (Ok(_), Some(adapter)) = (&answer, &self.adapter) {
+                    // A look may be the first to tell.
+                    self.track.manages(adapter.manageable());
+                }
                 self.track.looked(answer, now);
                 if !self.track.reachable().0 {
                     // Nor after silence that went on: what was listened to may be cut without a word.

@@ -221,7 +221,8 @@ impl Track {
             Err(LookFailure::Silent(detail)) => {
                 self.looks.silences += 1;
                 // A runtime that works hard may be slow to answer.
-                let hard = self.models.iter().any(|model| model.using.requests > 0 || model.load.is_under_way());
+                let works = |model: &Model| model.using.requests > 0 || model.load.is_under_way() || model.unloading;
+                let hard = self.models.iter().any(works);
                 if self.looks.silences >= if hard { 4 } else { 2 } || !matches!(self.link, Link::Up) {
                     self.link_down(detail, false, now);
                 } else {
@@ -242,7 +243,7 @@ impl Track {
     pub(crate) fn gone_because(&mut self, found: Cause) {
         let slack = self.looks.slack();
         let Link::Down { detail, since, told, cause } = &mut self.link else { return };
-        let crash = self.models.iter().find_map(|model| model.crash_before(*since, slack, &found));
+        let crash = self.models.iter().find_map(|model| model.crash_before(*since, slack));
         let found = crash.map_or(found, |detail| Cause::Crashed { detail });
         *cause = found.clone();
         if *told == Told::WhenCauseIsKnown {
@@ -418,12 +419,11 @@ impl Model {
         }
     }
 
-    /// What a request met of a crash within `slack` before its server went. An answer that broke off is one only where
-    /// nothing better is known: an application may be quit while it answers.
-    fn crash_before(&self, went: Instant, slack: Duration, found: &Cause) -> Option<String> {
+    /// What a request was told of a crash within `slack` before its server went. An answer that broke off tells none: a
+    /// server may be stopped while it answers.
+    fn crash_before(&self, went: Instant, slack: Duration) -> Option<String> {
         let (trouble, detail, at) = self.trouble.as_ref()?;
-        let told = *trouble == Trouble::Crashed || (*trouble == Trouble::Cut && *found == Cause::ProgramEnded);
-        (told && went.saturating_duration_since(*at) <= slack).then(|| detail.clone())
+        (*trouble == Trouble::Crashed && went.saturating_duration_since(*at) <= slack).then(|| detail.clone())
     }
 
     /// Its server is back; whether the model survived will be seen.

@@ -189,6 +189,11 @@ impl Track {
         self.idle_clock = idle_clock;
     }
 
+    /// Whether the runtime loads and unloads on request, as a look has found.
+    pub(crate) fn manages(&mut self, manageable: bool) {
+        self.manageable = manageable;
+    }
+
     /// Whether a load there may take another model's place.
     pub(crate) fn displaces(&mut self, displaces: bool) {
         self.displaces = displaces;

@@ -5,6 +5,7 @@
 mod llama;
 mod lm_studio;
 mod others;
+mod vllm;
 
 use std::sync::{Arc, Mutex};
 
@@ -14,6 +15,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use pilotlight_wire::{ModelRef, Secret};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use url::Url;
 
 use super::{Adapter, Clock, Depth, LoadOrder, Presence, Seen};
@@ -22,12 +24,17 @@ use crate::{RuntimeKind, WatchedModel, WatchedProvider};
 
 type Answer = Box<dyn Fn(&str, &Value) -> Option<(u16, Value)> + Send + Sync>;
 
+/// What is asked, and what lets its answer go.
+type Held = (String, Arc<Notify>);
+
 /// A server that answers JSON, and remembers what it was asked.
 #[derive(Clone)]
 struct Fake {
     root: Url,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
     answer: Arc<Mutex<Answer>>,
+    /// What is answered only when that is said.
+    held: Arc<Mutex<Option<Held>>>,
 }
 
 impl Fake {
@@ -36,9 +43,19 @@ impl Fake {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let root = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let answer: Answer = Box::new(answer);
-        let fake = Self { root, asked: Arc::default(), answer: Arc::new(Mutex::new(answer)) };
+        let fake = Self { root, asked: Arc::default(), answer: Arc::new(Mutex::new(answer)), held: Arc::default() };
         let own = fake.clone();
-        let handler = move |method: Method, uri: Uri, body: Bytes| std::future::ready(own.reply(&method, &uri, &body));
+        let handler = move |method: Method, uri: Uri, body: Bytes| {
+            let own = own.clone();
+            async move {
+                let reply = own.reply(&method, &uri, &body);
+                let held = own.held.lock().unwrap().clone().filter(|(asked, _)| *asked == format!("{method} {uri}"));
+                if let Some((_, released)) = held {
+                    released.notified().await;
+                }
+                reply
+            }
+        };
         tokio::spawn(async move { axum::serve(listener, Router::new().fallback(handler)).await });
         fake
     }
@@ -59,6 +76,13 @@ impl Fake {
     /// From now on.
     fn answers(&self, answer: impl Fn(&str, &Value) -> Option<(u16, Value)> + Send + Sync + 'static) {
         *self.answer.lock().unwrap() = Box::new(answer);
+    }
+
+    /// Answers this only when the returned is notified.
+    fn holds(&self, what: &str) -> Arc<Notify> {
+        let release = Arc::new(Notify::new());
+        *self.held.lock().unwrap() = Some((what.to_owned(), release.clone()));
+        release
     }
 
     /// The bodies sent to this, oldest first.
